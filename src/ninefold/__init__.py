@@ -1,0 +1,1 @@
+"""Ninefold: the enterprise AI platform in one package."""

@@ -1,0 +1,28 @@
+"""Tokens as the vendor's protocols count them, in one shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one attempt.
+
+    `input_tokens` counts every input token once: `cached_input_tokens` (read from the vendor's prompt cache) and `cache_write_tokens`
+    are parts of it. `output_tokens` includes `reasoning_tokens`. `estimated` is true when the vendor reported nothing and the count
+    is ours (a stream that was hung up, a vendor that sends no usage).
+
+    Source: OpenAI `usage` counts cached tokens inside `prompt_tokens`; Anthropic counts `cache_read_input_tokens` and
+    `cache_creation_input_tokens` beside `input_tokens`, so its decoder adds them up.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+
+NO_USAGE = Usage()
