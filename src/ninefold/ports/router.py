@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ninefold.domain.call import ModelCall
+from ninefold.domain.errors import NinefoldError
 from ninefold.domain.snapshot import Deployment, Model, Snapshot
 
 
@@ -27,6 +29,15 @@ class Plan:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One attempt that came to nothing."""
+
+    deployment: str
+    error: NinefoldError
+    elsewhere: bool
+
+
 class Router(Protocol):
     """Orders the deployments of a model for one call; pure.
 
@@ -37,4 +48,11 @@ class Router(Protocol):
 
     def plan(self, snapshot: Snapshot, call: ModelCall, health: Health) -> Plan:
         """Where to try, in order."""
+        ...
+
+    def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
+        """Where to try next and how many seconds to wait before, or None where the request must fail with its last error.
+
+        `jitter` is uniform in [0, 1). A wait never reaches past the model's total deadline.
+        """
         ...

@@ -5,40 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
+from ninefold.domain.errors import NinefoldError
 from ninefold.domain.snapshot import Deployment
-from ninefold.domain.usage import Usage
-
-
-@dataclass(slots=True, kw_only=True)
-class Splice:
-    """Bytes in the caller's protocol with the place where one more JSON member fits: `before` + member + `after`.
-
-    `comma` is False where the member would be the first of its object.
-    """
-
-    before: bytes
-    after: bytes
-    comma: bool = True
-
-    def with_member(self, member: bytes) -> bytes:
-        """The bytes with `member` (a `"name":value` pair) in place."""
-        return self.before + (b"," if self.comma else b"") + member + self.after
-
-    def plain(self) -> bytes:
-        """The bytes as they were."""
-        return self.before + self.after
-
-
-@dataclass(slots=True, kw_only=True)
-class Whole:
-    """A complete answer, in the caller's protocol."""
-
-    body: Splice
-    usage: Usage
-    tool_calls: tuple[ToolCall, ...] = ()
-    finish: str = ""
+from ninefold.domain.usage import NO_USAGE, Usage
 
 
 class Stream(Protocol):
@@ -85,15 +57,27 @@ class AttemptLimits:
     traceparent: str
 
 
-class Upstream(Protocol):
-    """One vendor's protocol.
+class AttemptFailed(Exception):  # noqa: N818 - named for what happened, like the tree of errors it carries
+    """One attempt came to nothing before its first content: `error` says why, `usage` what it may cost all the same.
 
-    Laws (tests/contracts/test_upstream.py): `check` refuses by field name what the vendor cannot express, and opens no connection;
+    `elsewhere` tells whether another deployment might do better; it is False where the request itself is at fault.
+    """
+
+    def __init__(self, error: NinefoldError, *, usage: Usage = NO_USAGE, elsewhere: bool = True) -> None:
+        super().__init__(error.detail)
+        self.error = error
+        self.usage = usage
+        self.elsewhere = elsewhere
+
+
+class Upstream(Protocol):
+    """Calls deployments in their vendors' protocols.
+
+    Laws (tests/contracts/test_upstream.py): what the vendor cannot express is refused by field name before a connection is opened;
     `open` with a streamed call returns only once the first content has arrived, so that its caller may still go elsewhere before.
-    On failure: Unsupported, InvalidRequest (the vendor blames the request), UpstreamRejected (it blames us), RateLimited (with
-    `retry_after_s`), Unavailable, DeadlineExceeded. Every failure has `billable` as `Usage` in its `usage` attribute where known.
+    On failure: AttemptFailed.
     """
 
     async def open(self, deployment: Deployment, call: ModelCall, limits: AttemptLimits) -> Whole | Stream:
-        """The answer, or its first content."""
+        """The answer, or its first content. Raises: AttemptFailed."""
         ...

@@ -1,0 +1,37 @@
+"""An answer in the caller's own protocol, with a place kept free for what Ninefold adds to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ninefold.domain.chat import ToolCall
+from ninefold.domain.usage import NO_USAGE, Usage
+
+
+@dataclass(slots=True, kw_only=True)
+class Splice:
+    """Bytes with the place where one more JSON member fits: `before` + member + `after`.
+
+    `comma` is False where the member would be the first of its object.
+    """
+
+    before: bytes
+    after: bytes
+    comma: bool = True
+
+    def with_member(self, member: bytes) -> bytes:
+        """The bytes with `member` (a `"name":value` pair) in place."""
+        return self.before + (b"," if self.comma else b"") + member + self.after
+
+    def plain(self) -> bytes:
+        """The bytes as they were."""
+        return self.before + self.after
+
+
+@dataclass(slots=True, kw_only=True)
+class Whole:
+    """A complete answer."""
+
+    body: Splice
+    usage: Usage = NO_USAGE
+    tool_calls: tuple[ToolCall, ...] = ()
