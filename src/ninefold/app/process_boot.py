@@ -1,0 +1,61 @@
+"""What the supervisor tells a child process when it starts it, and what the child tells back."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """Everything a child needs to start; it travels as one JSON argument, `--boot`.
+
+    `fd` is an inherited socket that already listens: the data plane's for a gateway, the control plane's for control. `index` counts
+    the processes of a kind from 0 and is reused by the successor of a dead process; `epoch` never is, in this `data_dir`. The child
+    writes one byte to `ready_fd` and closes it once it serves. `control` is the control plane's base URL. `config` is the path of
+    the configuration file, "" where there is none; overrides from the command line travel in the environment.
+    """
+
+    data_dir: str
+    database: str
+    fd: int | None = None
+    index: int = 0
+    workers: int = 1
+    control: str = ""
+    drain_s: float = 30.0
+    epoch: int = 0
+    ready_fd: int | None = None
+    config: str = ""
+    log_level: str = "info"
+
+    def to_json(self) -> str:
+        """The text that `parse_boot` reads."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+def parse_boot(argv: Sequence[str] | None = None) -> Boot:
+    """The boot given on the command line; members that this version does not know are ignored. Exits with 2 where there is none."""
+    parser = argparse.ArgumentParser(description="A process of `ninefold up`; it is started by the supervisor.")
+    parser.add_argument("--boot", required=True, help="one JSON object")
+    given = parser.parse_args(argv).boot
+    known = {field.name for field in fields(Boot)}
+    try:
+        document = json.loads(given)
+        return Boot(**{name: value for name, value in document.items() if name in known})
+    except (ValueError, TypeError, AttributeError) as error:
+        parser.error(f"--boot is not a boot document: {error}")
+
+
+def announce_ready(boot: Boot) -> None:
+    """The supervisor knows that this process serves; does nothing where nobody waits for it."""
+    if boot.ready_fd is None:
+        return
+    try:
+        os.write(boot.ready_fd, b"1")
+        os.close(boot.ready_fd)
+    except OSError:
+        # The supervisor stopped waiting, or is gone; then the parent-death signal is on its way.
+        return
