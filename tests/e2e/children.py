@@ -43,7 +43,7 @@ def child(kind: str) -> None:
             continue
         connection.settimeout(2)
         connection.recv(4096)
-        connection.sendall(json.dumps({"pid": os.getpid(), "epoch": boot.epoch, "index": boot.index}).encode())
+        connection.sendall(json.dumps({"pid": os.getpid(), "epoch": boot.epoch, "worker": boot.worker}).encode())
         connection.close()
 
 
@@ -63,6 +63,7 @@ def house(data_dir: str, gateways: str, drain_s: str) -> int:
     supervisor = Supervisor(
         House(
             boot=Boot(data_dir=data_dir, database="sqlite", drain_s=float(drain_s)),
+            node="here",
             counts={GATEWAY: int(gateways), CONTROL: 1, WORKER: 1},
             sockets={GATEWAY: listener},
             next_epoch=EpochCounter(Path(data_dir)).next,

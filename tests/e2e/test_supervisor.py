@@ -126,7 +126,7 @@ def test_a_failing_worker_is_started_again_after_a_growing_delay_and_the_gateway
     (tmp_path / "worker.broken").touch()
     house = start()
     house.wait_for("process.ended", kind="worker", count=3)
-    assert house.ask()["index"] == 0
+    assert house.ask()["worker"] == "here-gateway-0"
     (tmp_path / "worker.broken").unlink()
     house.wait_for("process.ready", kind="worker")
     house.wait_for("house.ready")
@@ -157,6 +157,13 @@ def test_hangup_replaces_every_gateway_without_a_refused_connection(start):
     for asker in askers:
         asker.join()
     assert not refused
+    alive: set[str] = set()
+    for event in house.events:  # two living processes never have one name
+        if event["event"] == "process.started":
+            assert event["worker"] not in alive
+            alive.add(event["worker"])
+        elif event["event"] == "process.ended":
+            alive.remove(event["worker"])
     assert house.ask()["pid"] not in before
 
 

@@ -1,13 +1,25 @@
-"""Numbers for processes, never used twice in one data directory."""
+"""Numbers and names for processes: a number is never used twice in one data directory, a name never twice at once anywhere."""
 
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from ninefold.domain.errors import Internal
 
 _BLOCK = 1000
+
+
+def node_id(data_dir: Path) -> str:
+    """The name of this data directory among all that share a database: eight hex digits, made at the first call; needs its lock."""
+    path = data_dir / "run" / "node"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        name = secrets.token_hex(4)
+        _write_durably(path, name)
+        return name
 
 
 class EpochCounter:
@@ -39,15 +51,19 @@ class EpochCounter:
                 f"{self._path} does not hold a number: write one there that is larger than every epoch in the ledger."
             ) from error
         self._reserved = self._next + _BLOCK
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = self._path.with_suffix(".new")
-        with draft.open("w", encoding="ascii") as file:
-            file.write(str(self._reserved))
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _write_durably(self._path, str(self._reserved))
+
+
+def _write_durably(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".new")
+    with draft.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

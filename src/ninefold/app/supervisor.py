@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import selectors
 import signal
@@ -26,11 +27,13 @@ _WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 class House:
     """What the supervisor keeps running. `sockets` are by kind of child; a kind without one listens on nothing of ours.
 
-    `boot` is what all children have in common; `next_epoch` never returns the same number twice in one data directory; `keep_fds`
-    are descriptors that every child holds too; `commands` says how a child of a kind is started.
+    `boot` is what all children have in common; `node` goes before the names of workers; `next_epoch` never returns the same number
+    twice in one data directory; `keep_fds` are descriptors that every child holds too; `commands` says how a child of a kind is
+    started.
     """
 
     boot: Boot
+    node: str
     counts: Mapping[str, int]
     sockets: Mapping[str, socket.socket]
     next_epoch: Callable[[], int]
@@ -125,7 +128,7 @@ class Supervisor:
     def _start(self, slot: Slot, *, as_successor: bool = False) -> None:
         """A new process runs in `slot`, under a number that no process before it had."""
         listener = self._house.sockets.get(slot.kind)
-        epoch = self._house.next_epoch()
+        worker, epoch = self._free_name(slot.kind), self._house.next_epoch()
 
         def boot(ready_fd: int) -> Boot:
             return replace(
@@ -133,19 +136,26 @@ class Supervisor:
                 fd=listener.fileno() if listener is not None else None,
                 index=slot.index,
                 workers=self._house.counts.get(slot.kind, 1),
+                worker=worker,
                 epoch=epoch,
                 ready_fd=ready_fd,
             )
 
         fds = [*self._house.keep_fds, *([listener.fileno()] if listener is not None else [])]
-        child = spawn(self._house.commands[slot.kind], boot, pass_fds=fds, now=self._clock(), epoch=epoch)
+        child = spawn(self._house.commands[slot.kind], boot, pass_fds=fds, now=self._clock(), worker=worker, epoch=epoch)
         self._selector.register(child.ready_fd, selectors.EVENT_READ)
         slot.start_at = None
         if as_successor:
             slot.successor = child
         else:
             slot.current = child
-        self._report("process.started", kind=slot.kind, index=slot.index, pid=child.pid, epoch=epoch)
+        self._report("process.started", kind=slot.kind, index=slot.index, pid=child.pid, worker=worker, epoch=epoch)
+
+    def _free_name(self, kind: str) -> str:
+        """The first name of this kind that no living child has: there are never many more names than places."""
+        taken = {child.worker for slot in self._slots for child in slot.children()}
+        names = (f"{self._house.node}-{kind}-{number}" for number in itertools.count())
+        return next(name for name in names if name not in taken)
 
     def _read_ready(self, fd: int) -> None:
         for slot in self._slots:
@@ -206,7 +216,7 @@ class Supervisor:
                 self._close_ready(child)
                 expected = child.kill_at is not None or self._ending
                 self._report(
-                    "process.ended", kind=slot.kind, index=slot.index, pid=child.pid, epoch=child.epoch, status=status, expected=expected
+                    "process.ended", kind=slot.kind, pid=child.pid, worker=child.worker, epoch=child.epoch, status=status, expected=expected
                 )
                 if child in slot.leaving:
                     slot.leaving.remove(child)
