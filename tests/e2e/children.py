@@ -43,14 +43,13 @@ def child(kind: str) -> None:
             continue
         connection.settimeout(2)
         connection.recv(4096)
-        connection.sendall(json.dumps({"pid": os.getpid(), "epoch": boot.epoch, "worker": boot.worker}).encode())
+        connection.sendall(json.dumps({"pid": os.getpid(), "worker": boot.worker}).encode())
         connection.close()
 
 
 def house(data_dir: str, gateways: str, drain_s: str) -> int:
     from ninefold.app.process_boot import Boot
     from ninefold.app.process_child import CONTROL, GATEWAY, WORKER
-    from ninefold.app.process_epoch import EpochCounter
     from ninefold.app.process_socket import listen
     from ninefold.app.supervisor import House, Supervisor
 
@@ -66,7 +65,6 @@ def house(data_dir: str, gateways: str, drain_s: str) -> int:
             node="here",
             counts={GATEWAY: int(gateways), CONTROL: 1, WORKER: 1},
             sockets={GATEWAY: listener},
-            next_epoch=EpochCounter(Path(data_dir)).next,
             commands={kind: [*this, kind] for kind in (GATEWAY, CONTROL, WORKER)},
         ),
         report,

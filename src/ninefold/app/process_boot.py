@@ -15,9 +15,9 @@ class Boot:
 
     `fd` is an inherited socket that already listens: the data plane's for a gateway, the control plane's for control. `index` counts
     the places of a kind from 0; during a rolling restart two processes share one. `worker` names this process among all that are
-    alive on all machines, and is used again only after its holder's death was seen; `epoch` is never used again in this `data_dir`.
-    The child writes one byte to `ready_fd` and closes it once it serves. `control` is the control plane's base URL. `config` is the
-    path of the configuration file, "" where there is none; overrides from the command line travel in the environment.
+    alive on all machines, and is used again only after its holder's death was seen. The child writes one byte to `ready_fd` and
+    closes it once it serves. `control` is the control plane's base URL. `config` is the path of the configuration file, "" where
+    there is none; overrides from the command line travel in the environment.
     """
 
     data_dir: str
@@ -28,7 +28,6 @@ class Boot:
     control: str = ""
     drain_s: float = 30.0
     worker: str = ""
-    epoch: int = 0
     ready_fd: int | None = None
     config: str = ""
     log_level: str = "info"

@@ -41,7 +41,6 @@ class Child:
 
     process: subprocess.Popen[bytes]
     worker: str
-    epoch: int
     started_at: float
     ready_fd: int
     ready: bool = False
@@ -82,7 +81,7 @@ class Slot:
         self.start_at = now + retry_delay_s(self.kind, self.failures)
 
 
-def spawn(command: Sequence[str], boot: Callable[[int], Boot], *, pass_fds: Sequence[int], now: float, worker: str, epoch: int) -> Child:
+def spawn(command: Sequence[str], boot: Callable[[int], Boot], *, pass_fds: Sequence[int], now: float, worker: str) -> Child:
     """A child runs; it ends when we do. `boot` gets the descriptor on which the child says that it is ready."""
     reader, writer = os.pipe()
     try:
@@ -101,7 +100,7 @@ def spawn(command: Sequence[str], boot: Callable[[int], Boot], *, pass_fds: Sequ
     finally:
         os.close(writer)
     os.set_blocking(reader, False)
-    return Child(process=process, worker=worker, epoch=epoch, started_at=now, ready_fd=reader)
+    return Child(process=process, worker=worker, started_at=now, ready_fd=reader)
 
 
 def _tie_to_parent(parent: int) -> Callable[[], None]:

@@ -27,16 +27,14 @@ _WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 class House:
     """What the supervisor keeps running. `sockets` are by kind of child; a kind without one listens on nothing of ours.
 
-    `boot` is what all children have in common; `node` goes before the names of workers; `next_epoch` never returns the same number
-    twice in one data directory; `keep_fds` are descriptors that every child holds too; `commands` says how a child of a kind is
-    started.
+    `boot` is what all children have in common; `node` goes before the names of workers; `keep_fds` are descriptors that every child
+    holds too; `commands` says how a child of a kind is started.
     """
 
     boot: Boot
     node: str
     counts: Mapping[str, int]
     sockets: Mapping[str, socket.socket]
-    next_epoch: Callable[[], int]
     keep_fds: Sequence[int] = ()
     commands: Mapping[str, Sequence[str]] = field(default_factory=lambda: COMMANDS)
 
@@ -126,9 +124,9 @@ class Supervisor:
     # Starting
 
     def _start(self, slot: Slot, *, as_successor: bool = False) -> None:
-        """A new process runs in `slot`, under a number that no process before it had."""
+        """A new process runs in `slot`, under a name that no living process has."""
         listener = self._house.sockets.get(slot.kind)
-        worker, epoch = self._free_name(slot.kind), self._house.next_epoch()
+        worker = self._free_name(slot.kind)
 
         def boot(ready_fd: int) -> Boot:
             return replace(
@@ -137,19 +135,18 @@ class Supervisor:
                 index=slot.index,
                 workers=self._house.counts.get(slot.kind, 1),
                 worker=worker,
-                epoch=epoch,
                 ready_fd=ready_fd,
             )
 
         fds = [*self._house.keep_fds, *([listener.fileno()] if listener is not None else [])]
-        child = spawn(self._house.commands[slot.kind], boot, pass_fds=fds, now=self._clock(), worker=worker, epoch=epoch)
+        child = spawn(self._house.commands[slot.kind], boot, pass_fds=fds, now=self._clock(), worker=worker)
         self._selector.register(child.ready_fd, selectors.EVENT_READ)
         slot.start_at = None
         if as_successor:
             slot.successor = child
         else:
             slot.current = child
-        self._report("process.started", kind=slot.kind, index=slot.index, pid=child.pid, worker=worker, epoch=epoch)
+        self._report("process.started", kind=slot.kind, index=slot.index, pid=child.pid, worker=worker)
 
     def _free_name(self, kind: str) -> str:
         """The first name of this kind that no living child has: there are never many more names than places."""
@@ -176,7 +173,7 @@ class Supervisor:
     def _note_ready(self, slot: Slot, child: Child) -> None:
         child.ready = True
         after_ms = round((self._clock() - child.started_at) * 1000)
-        self._report("process.ready", kind=slot.kind, index=slot.index, pid=child.pid, epoch=child.epoch, after_ms=after_ms)
+        self._report("process.ready", kind=slot.kind, index=slot.index, pid=child.pid, after_ms=after_ms)
         if slot.kind == GATEWAY and not self._was_ready:
             self._was_ready = True
             self._report("gateway.ready")
@@ -215,9 +212,7 @@ class Supervisor:
                     continue
                 self._close_ready(child)
                 expected = child.kill_at is not None or self._ending
-                self._report(
-                    "process.ended", kind=slot.kind, pid=child.pid, worker=child.worker, epoch=child.epoch, status=status, expected=expected
-                )
+                self._report("process.ended", kind=slot.kind, pid=child.pid, worker=child.worker, status=status, expected=expected)
                 if child in slot.leaving:
                     slot.leaving.remove(child)
                 elif child is slot.successor:

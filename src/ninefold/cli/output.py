@@ -19,7 +19,7 @@ def say(document: object, *, text: str, as_json: bool) -> None:
 def complain(error: NinefoldError, *, as_json: bool) -> None:
     """`error` stands on standard error, as RFC 9457 problem details or as a sentence."""
     problem: dict[str, object] = {
-        "type": f"urn:ninefold:error:{error.code}",
+        "type": f"https://ninefold.dev/errors/{error.code}",
         "title": error.title,
         "detail": error.detail,
         "code": error.code,
