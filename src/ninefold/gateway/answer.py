@@ -1,0 +1,89 @@
+"""An answer on its way to the caller, settled exactly once however it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ninefold.domain.answer import Splice, Whole
+from ninefold.domain.chat import ToolCall
+from ninefold.domain.cost import CostLine, Outcome
+from ninefold.domain.errors import Killed, NinefoldError
+from ninefold.domain.money import usd
+from ninefold.domain.usage import Usage
+from ninefold.ports.upstream import Stream
+
+# Books an ended attempt: (usage, outcome, status, tool calls) -> the cost line, the route and the tool envelopes as JSON.
+Book = Callable[[Usage, Outcome, str, tuple[ToolCall, ...]], tuple[CostLine, bytes, bytes]]
+
+
+class Answer:
+    """Bytes in the caller's protocol: `body` at once for a whole answer, or `next` until None for a stream.
+
+    The cost is in the journal before the final event leaves. `abandon` books what was produced for a caller that has gone; it does
+    nothing once the answer has ended.
+    """
+
+    def __init__(self, deployment: str, trace_id: str, book: Book, got: Whole | Stream) -> None:
+        self.deployment = deployment
+        self.cost_nanos = 0
+        self.body: bytes | None = None
+        self.usage = Usage()
+        self._trace_id = trace_id
+        self._book = book
+        self._stream: Stream | None = None
+        self._ended = False
+        self._killed: str | None = None
+        if isinstance(got, Whole):
+            self.body = self._end(got.usage, Outcome.COMPLETED, "200", got.tool_calls, got.body)
+        else:
+            self._stream = got
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer comes in pieces."""
+        return self._stream is not None
+
+    async def next(self) -> bytes | None:
+        """The next whole events, None after the last. Raises: the error that cut the stream short, once everything is booked."""
+        stream = self._stream
+        if stream is None or self._ended:
+            return None
+        try:
+            data = await stream.next()
+        except NinefoldError as error:
+            cause = error if self._killed is None else Killed(self._killed)
+            outcome = Outcome.CUT_SHORT if self._killed is None else Outcome.CANCELLED
+            self._end(stream.usage, outcome, cause.code, stream.tool_calls, None)
+            raise cause from error
+        if data is not None:
+            return data
+        return self._end(stream.usage, Outcome.COMPLETED, "200", stream.tool_calls, stream.tail)
+
+    def kill(self, detail: str) -> None:
+        """The upstream is stopped; the caller of `next` gets a Killed error."""
+        if self._stream is not None and not self._ended:
+            self._killed = detail
+            self._stream.abort()
+
+    def abandon(self) -> None:
+        """The caller has gone: the upstream is stopped at once and what was produced is booked."""
+        if self._stream is not None and not self._ended:
+            self._stream.abort()
+            self._end(self._stream.usage, Outcome.CANCELLED, "client_closed", self._stream.tool_calls, None)
+
+    def _end(self, usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...], tail: Splice | None) -> bytes:
+        self._ended = True
+        line, route, envelopes = self._book(usage, outcome, status, calls)
+        self.cost_nanos = line.cost_nanos
+        self.usage = line.usage
+        if tail is None:
+            return b""
+        member = b'"ninefold":{"cost_usd":%b,"trace_id":"%b","deployment":"%b","route":%b' % (
+            usd(line.cost_nanos).encode(),
+            self._trace_id.encode(),
+            self.deployment.encode(),
+            route,
+        )
+        if calls:
+            member += b',"tool_calls":' + envelopes
+        return tail.with_member(member + b"}")

@@ -1,0 +1,162 @@
+"""The spine: every call of a model, on every surface, passes here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ninefold.domain.call import ModelCall, Operation
+from ninefold.domain.chat import ToolCall
+from ninefold.domain.cost import CostLine, Outcome
+from ninefold.domain.decision import Decision
+from ninefold.domain.errors import NinefoldError, PolicyDenied
+from ninefold.domain.principal import Principal
+from ninefold.domain.snapshot import Snapshot, Tenant
+from ninefold.domain.usage import Usage
+from ninefold.gateway import envelope
+from ninefold.gateway.answer import Answer, Book
+from ninefold.gateway.attribute import attribute
+from ninefold.gateway.dispatch import Dispatch, Task, Won
+from ninefold.gateway.inflight import InFlight
+from ninefold.ports.health_board import HealthBoard
+from ninefold.ports.meter import Hold, HoldRequest, Meter
+from ninefold.ports.policy_decider import PolicyDecider
+from ninefold.ports.recorder import AnswerFacts, Recorder, RequestFacts
+from ninefold.ports.router import Plan, Router
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """The planes and clocks that the spine calls; `offered` reads the tools a call offers (name -> JSON Schema text)."""
+
+    policy: PolicyDecider
+    router: Router
+    meter: Meter
+    recorder: Recorder
+    board: HealthBoard
+    dispatch: Dispatch
+    wall: Callable[[], float]
+    monotonic: Callable[[], float]
+    offered: Callable[[ModelCall], Mapping[str, str]]
+    verdict: envelope.SchemaVerdict
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """One request as the surface hands it over."""
+
+    who: Principal
+    call: ModelCall
+    facts: RequestFacts
+    decision_id: str
+    traceparent: str
+    began: float
+
+
+class Gateway:
+    """Answers calls under one snapshot at a time; `use` swaps it between two requests, never within one."""
+
+    def __init__(self, parts: Parts, snapshot: Snapshot) -> None:
+        self._parts = parts
+        self.inflight = InFlight()
+        self.use(snapshot)
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Requests from now on are judged by `snapshot`."""
+        self.snapshot = snapshot
+        self._tenants = {tenant.name: tenant for tenant in snapshot.tenants}
+
+    async def complete(self, asked: Asked) -> Answer:
+        """The answer, or its first content, admitted, held and on record. Raises: any error of the tree, on record too."""
+        parts, facts = self._parts, asked.facts
+        hold: Hold | None = None
+        try:
+            decision = parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
+            parts.recorder.decided(facts, decision)
+            _enforce(decision)
+            plan = parts.router.plan(self.snapshot, asked.call, parts.board.health(parts.monotonic()))
+            request = self._worst_case(asked, plan)
+            hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
+            cap = request.output_tokens_bound // max(asked.call.choices, 1)
+            task = Task(plan=plan, call=asked.call, hold=hold, traceparent=asked.traceparent, output_cap=cap)
+            won = await parts.dispatch.run(task)
+            answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won), won.got)
+        except NinefoldError as error:
+            self._refuse(facts, hold, error)
+            raise
+        except BaseException:
+            self._refuse(facts, hold, None)
+            raise
+        return await self._handed_over(asked, answer)
+
+    async def _handed_over(self, asked: Asked, answer: Answer) -> Answer:
+        if answer.streams:
+            self.inflight.enter(asked.who.key_id, answer)
+        if self._tenants[asked.who.tenant].durability == "strict":
+            await self._parts.recorder.synced()
+        return answer
+
+    def _worst_case(self, asked: Asked, plan: Plan) -> HoldRequest:
+        tenant = self._tenants[asked.who.tenant]
+        call, facts = asked.call, asked.facts
+        return HoldRequest(
+            request_id=facts.request_id,
+            trace_id=facts.trace_id,
+            decision_id=asked.decision_id,
+            principal=asked.who,
+            tenant=tenant,
+            model=call.model,
+            operation=call.operation.value,
+            attribution=attribute(tenant, asked.who, call),
+            deployments=plan.deployments,
+            input_tokens_bound=call.input_tokens_bound,
+            output_tokens_bound=_worst_output_tokens(call, plan, tenant),
+            now=self._parts.wall(),
+        )
+
+    def _book(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold, won: Won) -> Book:
+        parts = self._parts
+        first_token_ms = (parts.monotonic() - asked.began) * 1000
+
+        def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, bytes, bytes]:
+            line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
+            parts.meter.close(hold)
+            route = envelope.route(plan, won.deployment.name, won.attempts, decision)
+            envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else b"[]"
+            facts = AnswerFacts(
+                deployment=won.deployment.name,
+                attempts=won.attempts,
+                status=status,
+                route=route.decode(),
+                tool_calls=envelopes.decode(),
+                first_token_ms=first_token_ms,
+                duration_ms=(parts.monotonic() - asked.began) * 1000,
+                cost_nanos=line.cost_nanos,
+            )
+            parts.recorder.answered(asked.facts, facts)
+            parts.recorder.commit()
+            return line, route, envelopes
+
+        return book
+
+    def _refuse(self, facts: RequestFacts, hold: Hold | None, error: NinefoldError | None) -> None:
+        if hold is not None:
+            self._parts.meter.close(hold)
+        code, detail = ("client_closed", "") if error is None else (error.code, error.detail)
+        self._parts.recorder.refused(facts, code, detail)
+        self._parts.recorder.commit()
+
+
+def _enforce(decision: Decision) -> None:
+    if not decision.allowed:
+        raise PolicyDenied(" ".join(reason.detail for reason in decision.reasons))
+
+
+def _worst_output_tokens(call: ModelCall, plan: Plan, tenant: Tenant) -> int:
+    """The most output tokens this call can produce on any deployment of the plan, all choices together."""
+    if call.operation is not Operation.CHAT:
+        return 0
+    if call.max_output_tokens is not None:
+        return call.max_output_tokens * call.choices
+    most = max(deployment.max_output_tokens for deployment in plan.deployments)
+    return call.choices * (most if tenant.max_output_tokens is None else min(most, tenant.max_output_tokens))

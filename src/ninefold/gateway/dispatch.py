@@ -1,0 +1,137 @@
+"""Trying the deployments of a plan until one brings content."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ninefold.domain.answer import Whole
+from ninefold.domain.call import ModelCall
+from ninefold.domain.cost import Outcome
+from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited, Unavailable
+from ninefold.domain.snapshot import Deployment
+from ninefold.domain.usage import NO_USAGE, Usage
+from ninefold.ports.health_board import HealthBoard
+from ninefold.ports.meter import Hold, Meter
+from ninefold.ports.recorder import Recorder
+from ninefold.ports.router import Failure, Plan, Router
+from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream, Upstream
+
+
+@dataclass(slots=True, kw_only=True)
+class Task:
+    """What is to be dispatched: `output_cap` is the most output tokens a choice may have, injected where the caller set no cap."""
+
+    plan: Plan
+    call: ModelCall
+    hold: Hold
+    traceparent: str
+    output_cap: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Won:
+    """The attempt that brought content; it is not settled yet."""
+
+    deployment: Deployment
+    attempt_id: str
+    attempts: int
+    got: Whole | Stream
+
+
+class Dispatch:
+    """One attempt after the other; never another deployment after the first content."""
+
+    def __init__(
+        self, upstream: Upstream, meter: Meter, recorder: Recorder, router: Router, board: HealthBoard, jitter: Callable[[], float]
+    ) -> None:
+        self._upstream = upstream
+        self._meter = meter
+        self._recorder = recorder
+        self._router = router
+        self._board = board
+        self._jitter = jitter
+
+    async def run(self, task: Task) -> Won:
+        """The first content. Every attempt that came to nothing is settled. Raises: the last attempt's error."""
+        time = asyncio.get_running_loop().time
+        began = time()
+        failed: list[Failure] = []
+        deployment = task.plan.deployments[0]
+        while True:
+            attempt_id = f"{task.hold.request.request_id}.{len(failed) + 1}"
+            if failed:
+                await self._meter.begin_again(task.hold, attempt_id, deployment)
+            else:
+                self._meter.begin(task.hold, attempt_id, deployment)
+            self._recorder.commit()
+            try:
+                got = await self._attempt(task, deployment, attempt_id, _limits(task, deployment, len(failed), time() - began))
+            except AttemptFailed as failure:
+                failed.append(Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere))
+                onward = self._router.after_failure(task.plan, failed, time() - began, self._jitter())
+                if onward is None:
+                    raise _last_word(failed) from failure
+                deployment, wait_s = onward
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                continue
+            return Won(deployment=deployment, attempt_id=attempt_id, attempts=len(failed) + 1, got=got)
+
+    async def _attempt(self, task: Task, deployment: Deployment, attempt_id: str, limits: AttemptLimits) -> Whole | Stream:
+        time = asyncio.get_running_loop().time
+        if limits.total_s <= 0:
+            self._meter.settle(task.hold, attempt_id, NO_USAGE, Outcome.FAILED)
+            raise AttemptFailed(DeadlineExceeded("The total deadline of this model passed."), elsewhere=False)
+        self._board.started(deployment.name, time())
+        try:
+            got = await self._upstream.open(deployment, task.call, limits)
+        except AttemptFailed as failure:
+            self._meter.settle(task.hold, attempt_id, failure.usage, Outcome.FAILED)
+            if failure.elsewhere:
+                self._board.failed(deployment.name, failure.error, time())
+            else:
+                self._board.succeeded(deployment.name, time())  # it is well enough to find fault with the request
+            raise
+        except BaseException:
+            # The caller has gone, or we are broken: the vendor may bill the input it was sent.
+            sent = Usage(input_tokens=(len(task.call.body) + 3) // 4, estimated=True)
+            self._meter.settle(task.hold, attempt_id, sent, Outcome.CANCELLED)
+            raise
+        self._board.succeeded(deployment.name, time())
+        return got
+
+
+def _limits(task: Task, deployment: Deployment, failures: int, elapsed_s: float) -> AttemptLimits:
+    timeouts = task.plan.model.timeouts
+    left_s = timeouts.total_s - elapsed_s
+    if task.call.stream:
+        first_s, idle_s = timeouts.first_token_s, timeouts.idle_s
+    else:
+        # A whole answer shows nothing before all of it is there, so its first byte may take long; but a silent deployment must leave
+        # time for the others: each gets an equal share of what is left.
+        others = min(task.plan.model.max_attempts, len(task.plan.deployments)) - failures
+        first_s = max(timeouts.first_token_s, left_s / max(others, 1))
+        idle_s = timeouts.idle_s
+    return AttemptLimits(
+        connect_s=min(timeouts.connect_s, left_s),
+        first_token_s=min(first_s, left_s),
+        idle_s=min(idle_s, left_s),
+        total_s=left_s,
+        max_output_tokens=min(deployment.max_output_tokens, task.output_cap),
+        traceparent=task.traceparent,
+    )
+
+
+def _last_word(failed: list[Failure]) -> NinefoldError:
+    """What the caller is told when every attempt came to nothing: the last error; a vendor's rate limit is our unavailability."""
+    last = failed[-1].error
+    tried = f" ({len(failed)} attempts: {', '.join(failure.deployment for failure in failed)})" if len(failed) > 1 else ""
+    if isinstance(last, RateLimited):
+        return Unavailable(f"The deployments of this model are at their vendors' rate limits.{tried}", retry_after_s=last.retry_after_s)
+    if isinstance(last, Unavailable):
+        return Unavailable(f"{last.detail}{tried}", retry_after_s=last.retry_after_s)
+    if isinstance(last, DeadlineExceeded):
+        return DeadlineExceeded(f"{last.detail}{tried}", retry_after_s=last.retry_after_s)
+    return last

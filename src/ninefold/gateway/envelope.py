@@ -1,0 +1,83 @@
+"""What orchestrators learn of the tool calls in an answer, and of the way it took."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from ninefold.domain.chat import ToolCall
+from ninefold.domain.decision import Decision
+from ninefold.ports.router import Plan
+
+# (JSON Schema text, decoded arguments) -> "valid", "invalid" or "unusable_schema"
+SchemaVerdict = Callable[[str, object], str]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Route(msgspec.Struct):
+    strategy: str
+    task_class: str = msgspec.field(name="class")
+    reason: str
+    deployment: str
+    attempts: int
+    policy_version: str
+    decision_id: str
+
+
+class _ToolEnvelope(msgspec.Struct):
+    tool: str
+    call_id: str
+    arguments_sha256: str
+    schema: str
+    permission: str
+
+
+def route(plan: Plan, deployment: str, attempts: int, decision: Decision) -> bytes:
+    """The route as JSON: how it was chosen, under which policies, and after how many attempts."""
+    return _encode(
+        _Route(
+            strategy=plan.strategy,
+            task_class=plan.task_class,
+            reason=plan.reason,
+            deployment=deployment,
+            attempts=attempts,
+            policy_version=decision.policy_version,
+            decision_id=decision.decision_id,
+        )
+    )
+
+
+def tool_calls(calls: tuple[ToolCall, ...], offered: Mapping[str, str], verdict: SchemaVerdict) -> bytes:
+    """The envelopes of `calls` as a JSON list; `offered` holds the JSON Schema text of each tool that the request offered.
+
+    The digest is SHA-256 over the arguments in canonical form (sorted keys, no spaces), or over the text itself where it is not JSON.
+    Whether a call may be made is decided where tools are run; what nobody offered is denied here already.
+    """
+    return _encode([_envelope(call, offered, verdict) for call in calls])
+
+
+def _envelope(call: ToolCall, offered: Mapping[str, str], verdict: SchemaVerdict) -> _ToolEnvelope:
+    arguments: object
+    try:
+        arguments = json.loads(call.arguments or "{}")
+        canonical = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        is_json = True
+    except (ValueError, RecursionError):
+        arguments, canonical, is_json = None, call.arguments, False
+    if call.name not in offered:
+        schema = "unknown_tool"
+    elif not is_json:
+        schema = "not_json"
+    else:
+        schema = verdict(offered[call.name], arguments)
+    return _ToolEnvelope(
+        tool=call.name,
+        call_id=call.call_id,
+        arguments_sha256=hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest(),
+        schema=schema,
+        permission="denied" if schema == "unknown_tool" else "undecided",
+    )

@@ -1,0 +1,20 @@
+"""`POST /v1/messages` and `POST /v1/messages/count_tokens`."""
+
+from __future__ import annotations
+
+from ninefold.domain.call import ModelCall, Operation
+from ninefold.http import errors
+from ninefold.http.serve_call import Surface
+from ninefold.wire.anthropic.messages import envelope
+
+
+def _message(body: bytes) -> ModelCall:
+    return envelope.read(body, Operation.CHAT)
+
+
+def _count(body: bytes) -> ModelCall:
+    return envelope.read(body, Operation.COUNT_TOKENS)
+
+
+ANTHROPIC_MESSAGES = Surface(name="anthropic.messages", read=_message, error_event=errors.anthropic_event)
+ANTHROPIC_COUNT_TOKENS = Surface(name="anthropic.count_tokens", read=_count, error_event=errors.anthropic_event)

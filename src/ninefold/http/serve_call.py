@@ -1,0 +1,78 @@
+"""A call of a model over HTTP, the same for every surface: admitted, answered whole or streamed, and never left half told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ninefold.domain.call import ModelCall
+from ninefold.domain.errors import NinefoldError
+from ninefold.domain.money import usd
+from ninefold.domain.principal import Principal
+from ninefold.gateway.answer import Answer
+from ninefold.gateway.complete import Asked, Gateway
+from ninefold.http.visit import Visit, merged_attribution
+from ninefold.ports.recorder import RequestFacts
+
+# Called once a request, when its last byte is on its way: the visit and the answer, None where there was none.
+Observe = Callable[[Visit, Answer | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """One endpoint's protocol: its name in the records, how its requests are read and how an error looks inside its stream."""
+
+    name: str
+    read: Callable[[bytes], ModelCall]
+    error_event: Callable[[NinefoldError], bytes]
+
+
+async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Principal, observe: Observe) -> None:
+    """The reply is complete. Raises: any error of the tree, as long as nothing was sent."""
+    exchange = visit.exchange
+    body = await exchange.body(gateway.snapshot.max_body_bytes)
+    call = surface.read(body)
+    visit.model = call.model
+    headers = visit.attribution()
+    if headers:
+        call.attribution = merged_attribution(headers, call.attribution)
+    facts = RequestFacts(
+        request_id=visit.request_id,
+        trace_id=visit.trace.trace_id,
+        tenant=who.tenant,
+        key_id=who.key_id,
+        model=call.model,
+        surface=surface.name,
+        started_at=visit.started_at,
+    )
+    asked = Asked(who=who, call=call, facts=facts, decision_id=visit.decision_id, traceparent=visit.trace.traceparent(), began=visit.began)
+    answer = await gateway.complete(asked)
+    visit.deployment = answer.deployment
+    lines = visit.headers(b"text/event-stream; charset=utf-8" if answer.streams else b"application/json")
+    lines += b"x-ninefold-deployment: %b\r\nx-ninefold-cache: bypass\r\n" % answer.deployment.encode()
+    visit.status = 200
+    if answer.body is not None:
+        lines += b"x-ninefold-cost-usd: %b\r\n" % usd(answer.cost_nanos).encode()
+        exchange.reply(200, lines, answer.body)
+        observe(visit, answer)
+        return
+    try:
+        await _stream(visit, surface, answer, lines)
+    finally:
+        answer.abandon()
+        gateway.inflight.leave(who.key_id, answer)
+        observe(visit, answer)
+
+
+async def _stream(visit: Visit, surface: Surface, answer: Answer, lines: bytes) -> None:
+    exchange = visit.exchange
+    exchange.start(200, lines + b"cache-control: no-cache\r\nx-accel-buffering: no\r\n")
+    visit.outcome = "client_closed"
+    try:
+        while (data := await answer.next()) is not None:
+            await exchange.write(data)
+        visit.outcome = "completed"
+    except NinefoldError as error:
+        visit.outcome = error.code
+        await exchange.write(surface.error_event(error))
+    exchange.finish()

@@ -1,0 +1,65 @@
+"""What admission needs to know of a messages request; the rest of it is not looked at."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.domain.errors import InvalidRequest
+from ninefold.wire import attribution
+from ninefold.wire.json_members import ABSENT, invalid, is_given
+
+# Source: docs.anthropic.com/en/docs/build-with-claude/vision: a picture costs at most about 1,600 tokens after resizing, and newer
+# models up to 4,784; a PDF up to 3,000 text tokens a page and 100 pages, each page also a picture.
+IMAGE_TOKENS = 5_000
+DOCUMENT_TOKENS = 800_000
+
+
+class _Message(msgspec.Struct):
+    role: str
+
+
+class _Envelope(msgspec.Struct):
+    model: str
+    messages: list[_Message]
+    max_tokens: int | None = None
+    stream: bool | None = None
+    tools: msgspec.Raw = ABSENT
+    metadata: msgspec.Raw = ABSENT
+
+
+_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def read(body: bytes, operation: Operation) -> ModelCall:
+    """The call in `body`. Raises: InvalidRequest naming the field."""
+    try:
+        found = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise invalid(error) from None
+    if not found.messages:
+        raise InvalidRequest("At least one message is needed.", param="messages")
+    if not found.model:
+        raise InvalidRequest("A model must be named.", param="model")
+    if operation is Operation.CHAT:
+        if found.max_tokens is None:
+            raise InvalidRequest("max_tokens is required.", param="max_tokens")
+        if found.max_tokens < 1:
+            raise InvalidRequest("max_tokens must be at least 1.", param="max_tokens")
+    bound = len(body) + 512  # no tokeniser makes more tokens than bytes; tools add a system prompt of at most about 500 tokens
+    if b'"image"' in body:
+        bound += body.count(b'"image"') * IMAGE_TOKENS
+    if b'"document"' in body:
+        bound += body.count(b'"document"') * DOCUMENT_TOKENS
+    return ModelCall(
+        operation=operation,
+        wire=Wire.ANTHROPIC,
+        model=found.model,
+        body=body,
+        stream=found.stream is True and operation is Operation.CHAT,
+        include_usage=True,
+        max_output_tokens=found.max_tokens,
+        input_tokens_bound=bound,
+        has_tools=is_given(found.tools),
+        attribution=attribution.read(found.metadata) if is_given(found.metadata) else (),
+    )

@@ -1,0 +1,51 @@
+"""A JSON object as its members' own bytes: what we do not change is passed on as it was written."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from ninefold.domain.errors import InvalidRequest
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.Encoder().encode
+_AT = re.compile(r" - at `([^`]*)`$")
+
+Members = dict[str, msgspec.Raw]
+
+# The default of an optional member that is kept undecoded: a union of Raw and None would accept nothing but null.
+ABSENT = msgspec.Raw()
+
+
+def is_given(member: msgspec.Raw) -> bool:
+    """Whether the member stood in the object, and was not null."""
+    return bytes(member) not in {b"", b"null"}
+
+
+def members(body: bytes) -> Members:
+    """The members of the object in `body`; of a repeated name the last. Raises: InvalidRequest."""
+    try:
+        return _members.decode(body)
+    except msgspec.MsgspecError as error:
+        raise invalid(error) from None
+
+
+def raw(value: object) -> msgspec.Raw:
+    """`value` as JSON bytes."""
+    return msgspec.Raw(_encode(value))
+
+
+def encode(value: object) -> bytes:
+    """`value` as JSON bytes; Raw members stand as they are."""
+    return _encode(value)
+
+
+def invalid(error: msgspec.MsgspecError) -> InvalidRequest:
+    """What a caller is told of a body that could not be decoded: the field, where one is known, and what was expected."""
+    text = str(error)
+    match = _AT.search(text)
+    if match is None:
+        return InvalidRequest(f"The body is not a valid JSON request: {text}.")
+    path = match.group(1).removeprefix("$").removeprefix(".")
+    return InvalidRequest(f"{text[: match.start()]} in `{path or 'the body'}`.", param=path or None)

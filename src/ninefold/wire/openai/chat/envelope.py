@@ -1,0 +1,76 @@
+"""What admission needs to know of a chat completions request; the rest of it is not looked at."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.domain.errors import InvalidRequest
+from ninefold.wire import attribution
+from ninefold.wire.json_members import ABSENT, invalid, is_given
+
+# Tokens that one picture or file may cost beyond the bytes that name it, from above: a 2,048 by 2,048 picture at high detail is billed
+# at up to 48,000 tokens by the smallest OpenAI models; a file of 100 pages at up to 200,000.
+IMAGE_TOKENS = 50_000
+FILE_TOKENS = 200_000
+
+
+class _Message(msgspec.Struct):
+    role: str
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _Envelope(msgspec.Struct):
+    model: str
+    messages: list[_Message]
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    tools: msgspec.Raw = ABSENT
+    metadata: msgspec.Raw = ABSENT
+
+
+_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def read(body: bytes) -> ModelCall:
+    """The call in `body`. Raises: InvalidRequest naming the field."""
+    try:
+        found = _decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise invalid(error) from None
+    if not found.messages:
+        raise InvalidRequest("At least one message is needed.", param="messages")
+    if not found.model:
+        raise InvalidRequest("A model must be named.", param="model")
+    cap = found.max_completion_tokens if found.max_completion_tokens is not None else found.max_tokens
+    if cap is not None and cap < 1:
+        name = "max_tokens" if found.max_completion_tokens is None else "max_completion_tokens"
+        raise InvalidRequest("The output limit must be at least 1.", param=name)
+    choices = 1 if found.n is None else found.n
+    if not 1 <= choices <= 128:
+        raise InvalidRequest("Between 1 and 128 choices can be asked for.", param="n")
+    bound = len(body)  # no tokeniser makes more tokens than bytes
+    if b'"image_url"' in body:
+        bound += body.count(b'"image_url"') * IMAGE_TOKENS
+    if b'"file"' in body:
+        bound += body.count(b'"file"') * FILE_TOKENS
+    options = found.stream_options
+    return ModelCall(
+        operation=Operation.CHAT,
+        wire=Wire.OPENAI,
+        model=found.model,
+        body=body,
+        stream=found.stream is True,
+        include_usage=options is not None and options.include_usage is True,
+        max_output_tokens=cap,
+        choices=choices,
+        input_tokens_bound=bound,
+        has_tools=is_given(found.tools),
+        attribution=attribution.read(found.metadata) if is_given(found.metadata) else (),
+    )
