@@ -40,6 +40,7 @@ _POSTGRES_CONNECT: dict[str, Any] = {
 }
 # Source: PostgreSQL appendix A: serialization_failure and deadlock_detected; the transaction was rolled back, so it may run again.
 _POSTGRES_ROLLED_BACK = frozenset({"40001", "40P01"})
+_POSTGRES_READ_ONLY = "25006"
 _SQLITE_CONTENDED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _READING = "ninefold_reading"
 
@@ -228,6 +229,8 @@ def _translated(error: SQLAlchemyError) -> NinefoldError:
             return Unavailable("the database cannot write: its disk is full")
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return Unavailable("the database file is damaged: restore it from a backup")
+        if code == sqlite3.SQLITE_READONLY or getattr(error.orig, "sqlstate", None) == _POSTGRES_READ_ONLY:
+            return Unavailable("the database can only be read here")
         # SQLITE_ERROR is a statement that cannot work (a missing table), which a retry does not heal.
         if error.connection_invalidated or (isinstance(error, OperationalError) and code != sqlite3.SQLITE_ERROR):
             return Unavailable("the database did not answer; it is tried again with the next request", retry_after_s=1)
