@@ -214,7 +214,9 @@ def override_from_environment(document: Document, environ: Mapping[str, str]) ->
         place = Place(source=f"env {name}")
         steps: Steps = tuple(int(part) if part.isdigit() else part.lower() for part in name[len(PREFIX) :].split("__"))
         try:
-            _put(document, steps, _from_text(environ[name], place, steps), place)
+            part = _from_text(environ[name], place, steps)
+            _put(document, steps, part.root[""], place)
+            document.values.update(dict.fromkeys(part.values, place))
         except ConfigInvalid as error:
             document.problems.extend(error.problems)
 
@@ -226,17 +228,14 @@ def override(document: Document, values: Mapping[str, object], source: str) -> N
         _put(document, tuple(name.split(".")), value, Place(source=source))
 
 
-def _from_text(text: str, place: Place, steps: Steps) -> Value:
-    if text[:1] not in {"[", "{", '"', "'"}:
-        return plain(text)
-    node = _compose(text.encode("utf-8", "replace"), place.source)
-    if node is None:
-        return None
+def _from_text(text: str, place: Place, steps: Steps) -> Document:
+    """The value of a variable, under the key "", and the places of what is in it."""
     part = Document(source=place.source)
-    value = _Builder(part).build(node, steps)
+    node = _compose(text.encode("utf-8", "replace"), place.source) if text[:1] in {"[", "{", '"', "'"} else None
+    part.root[""] = _Builder(part).build(node, steps) if node is not None else plain(text)
     if part.problems:
         raise ConfigInvalid(part.problems)
-    return value
+    return part
 
 
 def _put(document: Document, steps: Steps, value: Value, place: Place) -> None:

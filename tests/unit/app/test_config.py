@@ -12,33 +12,6 @@ from hypothesis import strategies as st
 from ninefold.app.config import Config, load_config
 from ninefold.app.config_problem import ConfigInvalid, Problem
 
-EXAMPLE = """\
-server: {host: 127.0.0.1, port: 8080, workers: 1}    # control_port: 8081
-data_dir: .ninefold
-database: sqlite                    # or postgresql://user@host/name
-deployments:                        # where a model really runs
-  - name: openai-eu
-    provider: openai                # openai (and all that speak it: vLLM, Ollama, OCI …) | azure | anthropic | gemini | bedrock | local
-    base_url: http://127.0.0.1:9001/v1
-    api_key: {env: OPENAI_API_KEY}
-    model: gpt-5-mini               # the vendor's name for it
-    region: eu
-    price: {input_per_million: 0.25, cached_input_per_million: 0.025, output_per_million: 2.00}   # optional: overrides the catalogue
-  - {name: claude-us, provider: anthropic, base_url: "http://127.0.0.1:9002", api_key: {env: ANTHROPIC_API_KEY}, model: claude-haiku-4-5, region: us}
-models:                             # what callers ask for
-  - name: fast
-    route: {strategy: priority, deployments: [openai-eu, claude-us]}    # priority | weighted | cheapest | fastest | least_busy
-    timeouts: {first_token_s: 5, idle_s: 20, total_s: 120}
-    retries: {max_attempts: 3}
-tenants:
-  - name: acme
-    keys: [{name: ci, secret: {env: ACME_KEY}}]     # or made with `ninefold keys create`; any string is accepted here
-    models: [fast]                                  # nothing listed = nothing allowed
-    budgets: [{limit_usd: 5.00, window: month}]     # hard; hour | day | week | month | total
-    limits: {requests_per_minute: 600, tokens_per_minute: 200000, concurrent_requests: 50}   # also *_per_day, input_/output_tokens_*
-policies: [policies/*.yaml]
-"""  # noqa: E501  # the design's own example, as it stands
-
 
 def load(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> Config:
     file = tmp_path / "ninefold.yaml"
@@ -60,8 +33,8 @@ def deployment(extra: str) -> str:
     return f"deployments:\n  - {{name: d, provider: openai, model: m, {extra}}}\n"
 
 
-def test_the_example_of_the_design_works_as_it_stands(tmp_path: Path):
-    config = load(tmp_path, EXAMPLE)
+def test_the_example_of_the_design_works_as_it_stands(tmp_path: Path, example: str):
+    config = load(tmp_path, example)
     assert config.server.port == 8080
     assert config.server.effective_control_port == 8081
     assert [each.name for each in config.deployments] == ["openai-eu", "claude-us"]
@@ -224,7 +197,7 @@ def test_policies_that_match_files_are_refused_until_they_are_read(tmp_path: Pat
     assert "admission plane" in found["policies[0]"].message
 
 
-def test_the_environment_stands_over_the_file(tmp_path: Path):
+def test_the_environment_stands_over_the_file(tmp_path: Path, example: str):
     environ = {
         "NINEFOLD__SERVER__PORT": "9000",
         "NINEFOLD__DATA_DIR": "'7'",
@@ -232,7 +205,7 @@ def test_the_environment_stands_over_the_file(tmp_path: Path):
         "NINEFOLD__DEPLOYMENTS__1__OPERATIONS": "[chat]",
         "NINEFOLD_HOME": "not ours",
     }
-    config = load(tmp_path, EXAMPLE, environ)
+    config = load(tmp_path, example, environ)
     assert (config.server.port, config.data_dir, config.deployments[0].region) == (9000, "7", "us")
     assert config.deployments[1].operations == ("chat",)
 
@@ -249,17 +222,17 @@ def test_the_environment_stands_over_the_file(tmp_path: Path):
         ("NINEFOLD__DEPLOYMENTS__0__API_KEY", "sk-hunter2", "never written here"),
     ],
 )
-def test_a_wrong_variable_is_named(tmp_path: Path, name: str, value: str, part: str):
+def test_a_wrong_variable_is_named(tmp_path: Path, name: str, value: str, part: str, example: str):
     with pytest.raises(ConfigInvalid) as caught:
-        load(tmp_path, EXAMPLE, {name: value})
+        load(tmp_path, example, {name: value})
     assert part in caught.value.problems[-1].message + caught.value.problems[0].message
     assert f"env {name}" in {each.source for each in caught.value.problems}
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_command_line_stands_over_the_environment(tmp_path: Path):
+def test_the_command_line_stands_over_the_environment(tmp_path: Path, example: str):
     file = tmp_path / "ninefold.yaml"
-    file.write_text(EXAMPLE, encoding="utf-8")
+    file.write_text(example, encoding="utf-8")
     config = load_config(file, {"NINEFOLD__SERVER__PORT": "9000"}, {"server.port": 9100})
     assert config.server.port == 9100
 
