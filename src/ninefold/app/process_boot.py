@@ -17,11 +17,13 @@ class Boot:
     the places of a kind from 0; during a rolling restart two processes share one. `worker` names this process among all that are
     alive on all machines, and is used again only after its holder's death was seen. The child writes one byte to `ready_fd` and
     closes it once it serves. `control` is the control plane's base URL. `config` is the path of the configuration file, "" where
-    there is none; overrides from the command line travel in the environment.
+    there is none; overrides from the command line travel in the environment. `database_password` is a reference, `env:NAME` or
+    `file:PATH`, never the password: a command line can be read by everybody on the machine.
     """
 
     data_dir: str
     database: str
+    database_password: str = ""
     fd: int | None = None
     index: int = 0
     workers: int = 1

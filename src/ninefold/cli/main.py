@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, cast
 
-from ninefold.cli.output import FAILED, WRONG_USE, complain
-from ninefold.domain.errors import Internal, InvalidRequest, NinefoldError
+from ninefold.cli.output import FAILED, WRONG_USE, WrongUse, complain
+from ninefold.domain.errors import Internal, NinefoldError
 
 VERBS = {
     "up": "start the platform and keep it running",
@@ -23,13 +23,6 @@ VERBS = {
     "budgets": "list each budget: its limit, what is spent, what is held",
     "version": "print the version",
 }
-
-
-class WrongUse(InvalidRequest):
-    """The command line itself is wrong."""
-
-    code = "wrong_use"
-    title = "The command is not used this way"
 
 
 class Parser(argparse.ArgumentParser):

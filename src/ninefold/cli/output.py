@@ -6,9 +6,16 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
-from ninefold.domain.errors import NinefoldError
+from ninefold.domain.errors import InvalidRequest, NinefoldError
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
+
+
+class WrongUse(InvalidRequest):
+    """The command line itself is wrong."""
+
+    code = "wrong_use"
+    title = "The command is not used this way"
 
 
 def say(document: object, *, text: str, as_json: bool) -> None:
@@ -26,6 +33,10 @@ def complain(error: NinefoldError, *, as_json: bool) -> None:
     }
     if error.param is not None:
         problem["param"] = error.param
+    # A refused configuration names every problem with its line.
+    found = getattr(error, "problems", ())
+    if found:
+        problem["errors"] = [{"source": each.source, "line": each.line, "path": each.path, "message": each.message} for each in found]
     if error.retry_after_s is not None:
         problem["retry_after_s"] = error.retry_after_s
     print(json.dumps(problem, ensure_ascii=False) if as_json else f"ninefold: {error.detail}", file=sys.stderr)
