@@ -231,7 +231,7 @@ class Tenant(Section):
     limits: Limits = Field(default_factory=Limits, description="hard limits on rates")
     attribution: TenantAttribution = Field(default_factory=TenantAttribution, description="default owner of its requests")
     max_request_bytes: Count | None = Field(default=None, description="largest request body of this tenant")
-    max_output_tokens: Count | None = Field(default=None, description="most output tokens one request of this tenant may ask for")
+    max_output_tokens: Count | None = Field(default=None, description="most output tokens one answer for this tenant may have")
     durability: Literal["group", "strict"] | None = Field(default=None, description="replaces server.durability")
 
 

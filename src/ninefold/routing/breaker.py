@@ -1,0 +1,118 @@
+"""When a deployment is left alone for a while."""
+
+from __future__ import annotations
+
+from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited, Unavailable, UpstreamRejected
+
+# Source: five in a row is the default of Envoy's outlier detection, half of the last ten seconds that of Hystrix.
+FAILURES_IN_A_ROW = 5
+WINDOW_S = 10
+MIN_ATTEMPTS = 10
+FIRST_COOL_DOWN_S = 5.0
+MAX_COOL_DOWN_S = 60.0
+MAX_RETRY_AFTER_S = 600.0  # a vendor that asks for a day is asked again after ten minutes all the same
+_NOTHING = (-1, 0, 0)
+
+
+def blames_deployment(error: NinefoldError) -> bool:
+    """Whether `error` says something about the deployment rather than about the request."""
+    return isinstance(error, Unavailable | DeadlineExceeded | RateLimited | UpstreamRejected)
+
+
+class Breaker:
+    """One deployment's circuit breaker; `now` is always seconds of one monotonic clock.
+
+    Closed until the deployment fails five times in a row or in half of at least ten attempts within ten seconds; then open for five
+    seconds, twice as long after each probe that fails, up to a minute; then half-open, with one probe at a time. A vendor's
+    `Retry-After` opens it for just so long. An attempt that ends neither well nor badly (its caller hung up) keeps the probe's place
+    for one cool-down at most.
+    """
+
+    __slots__ = ("_begun", "_cool_down_s", "_in_a_row", "_probe_until", "_window", "open_until", "tripped")
+
+    def __init__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self.tripped = False
+        self.open_until = 0.0
+        self._begun = 0
+        self._probe_until = 0.0
+        self._cool_down_s = FIRST_COOL_DOWN_S
+        self._in_a_row = 0
+        # One (second, succeeded, failed) for each second of the window.
+        self._window = [_NOTHING] * WINDOW_S
+
+    def is_open(self, now: float) -> bool:
+        """Whether the deployment is not to be tried: it cools down, or its one probe is under way."""
+        return self.tripped and (now < self.open_until or now < self._probe_until)
+
+    def started(self, now: float) -> None:
+        """An attempt is under way; on a half-open breaker it is the probe."""
+        if self.tripped:
+            self._begun += 1
+            if not self.is_open(now):
+                self._probe_until = now + self._cool_down_s
+
+    def succeeded(self, now: float) -> bool:
+        """An attempt brought content; True where that closed the breaker.
+
+        An attempt that was under way when the breaker opened proves nothing: during the cool-down only one begun since counts.
+        """
+        if self.tripped:
+            if now < self.open_until and not self._begun:
+                return False
+            self._close()
+            self._count(now, failed=False)
+            return True
+        self._count(now, failed=False)
+        return False
+
+    def failed(self, error: NinefoldError, now: float) -> bool:
+        """An attempt came to nothing; True where the deployment now rests, or rests longer than before."""
+        if not blames_deployment(error):
+            return False
+        before = self.open_until
+        if not self.tripped:
+            self._count(now, failed=True)
+            if self._is_failing(now):
+                self._rest_until(now + self._cool_down_s)
+        elif now >= self.open_until:
+            self._cool_down_s = min(self._cool_down_s * 2, MAX_COOL_DOWN_S)
+            self._rest_until(now + self._cool_down_s)
+        if error.retry_after_s is not None and error.retry_after_s > 0:
+            self._rest_until(max(self.open_until, now + min(error.retry_after_s, MAX_RETRY_AFTER_S)))
+        return self.open_until > before
+
+    def merge(self, open_until: float, now: float) -> None:
+        """What another worker found counts here: no attempt before `open_until`, where that is later than what is known."""
+        if open_until > now and open_until > self.open_until:
+            self._rest_until(min(open_until, now + MAX_RETRY_AFTER_S))
+
+    def merge_closed(self) -> None:
+        """Another worker's probe succeeded: the deployment is tried here too."""
+        if self.tripped:
+            self._close()
+
+    def _rest_until(self, until: float) -> None:
+        self.tripped = True
+        self.open_until = until
+        self._probe_until = 0.0
+        self._begun = 0
+
+    def _count(self, now: float, *, failed: bool) -> None:
+        second = int(now)
+        slot = second % WINDOW_S
+        when, good, bad = self._window[slot]
+        if when != second:
+            good = bad = 0
+        self._window[slot] = (second, good, bad + 1) if failed else (second, good + 1, bad)
+        self._in_a_row = self._in_a_row + 1 if failed else 0
+
+    def _is_failing(self, now: float) -> bool:
+        if self._in_a_row >= FAILURES_IN_A_ROW:
+            return True
+        oldest = int(now) - WINDOW_S
+        good = sum(each[1] for each in self._window if each[0] > oldest)
+        bad = sum(each[2] for each in self._window if each[0] > oldest)
+        return good + bad >= MIN_ATTEMPTS and bad * 2 >= good + bad

@@ -1,0 +1,103 @@
+"""Where may this call go, and in which order?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ninefold.domain.call import ModelCall
+from ninefold.domain.errors import ModelNotFound, NoRoute
+from ninefold.domain.snapshot import Deployment, Model, Snapshot
+from ninefold.ports.router import Failure, Health, Plan
+from ninefold.routing.onward import onward
+
+
+class RouteIndex:
+    """A snapshot's plans for healthy days, by model and operation; each is worked out once."""
+
+    __slots__ = ("_deployments", "_models", "_plans", "snapshot")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self._deployments = {each.name: each for each in snapshot.deployments}
+        self._models = {each.name: each for each in snapshot.models}
+        self._plans: dict[tuple[str, str], Plan] = {}
+
+    def plan(self, model: str, operation: str) -> Plan:
+        """The plan where everything is healthy. Raises: ModelNotFound, NoRoute."""
+        found = self._plans.get((model, operation))
+        if found is None:
+            found = self._plans[model, operation] = self._make(model, operation)
+        return found
+
+    def _make(self, name: str, operation: str) -> Plan:
+        model = self._models.get(name)
+        if model is None:
+            raise ModelNotFound("There is no model of this name; GET /v1/models lists those you may use.", param="model")
+        able = tuple(
+            deployment
+            for each in model.deployments
+            if (deployment := self._deployments.get(each)) is not None and operation in deployment.operations
+        )
+        if not able:
+            raise NoRoute(f"The model {name} exists, but none of its deployments can do {operation}.", param="model")
+        return Plan(model=model, deployments=able, strategy=model.strategy, task_class=operation, reason=_reason(model, able))
+
+
+def _reason(model: Model, able: tuple[Deployment, ...]) -> str:
+    skipped = len(model.deployments) - len(able)
+    order = ", then ".join(each.name for each in able)
+    return f"{model.strategy}: {order}" + (f"; {skipped} cannot do this operation" if skipped else "")
+
+
+class PriorityRouter:
+    """A `Router`: the deployments of the model in the order of its route, those with an open breaker last."""
+
+    def __init__(self) -> None:
+        self._index: RouteIndex | None = None
+
+    def plan(self, snapshot: Snapshot, call: ModelCall, health: Health) -> Plan:
+        index = self._index
+        if index is None or index.snapshot is not snapshot:
+            index = self._index = RouteIndex(snapshot)
+        plan = index.plan(call.model, call.operation)
+        return _with_open_last(plan, health.open) if health.open else plan
+
+    def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
+        return onward(plan, failed, elapsed_s, jitter)
+
+    def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
+        if not failed or not failed[-1].elsewhere:
+            return None
+        attempts, most, total_s = len(failed), plan.model.max_attempts, plan.model.timeouts.total_s
+        if attempts >= most or elapsed_s >= total_s:
+            return None
+        latest = {failure.deployment: failure.error for failure in failed}
+        times = Counter(failure.deployment for failure in failed)
+        # Those not tried yet in the order of the plan, then again those tried least often.
+        for deployment in sorted(plan.deployments, key=lambda each: times[each.name]):
+            error = latest.get(deployment.name)
+            if error is None:
+                return deployment, 0.0
+            wait_s = after_failure(error, attempts, most, elapsed_s, total_s, jitter, same_deployment=True)
+            if wait_s is not None:
+                return deployment, wait_s
+        return None
+
+
+def _with_open_last(plan: Plan, open_names: frozenset[str]) -> Plan:
+    resting = tuple(each for each in plan.deployments if each.name in open_names)
+    if not resting:
+        return plan
+    well = tuple(each for each in plan.deployments if each.name not in open_names)
+    names = ", ".join(each.name for each in resting)
+    detail = f"cooling down, so last: {names}" if well else "all are cooling down and tried all the same"
+    return Plan(
+        model=plan.model,
+        deployments=(*well, *resting),
+        strategy=plan.strategy,
+        task_class=plan.task_class,
+        reason=f"{plan.reason}; {detail}",
+    )
