@@ -102,7 +102,7 @@ class TooLarge(NinefoldError):
 
 
 class RateLimited(NinefoldError):
-    """A rate or concurrency limit of the caller's tenant is used up for now."""
+    """A rate or concurrency limit of the caller's tenant is used up at the moment."""
 
     code = "rate_limited"
     title = "Rate limit reached"
