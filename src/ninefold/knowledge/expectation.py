@@ -65,9 +65,9 @@ _ANY_CASE = {
         | \b(?:second|minute|hour|day|night|week|month|quarter|year|decade|tag|woche|monat|jahr|jour|mois|día)(?:e?[ns])?\b
         | \b(?:daily|weekly|monthly|quarterly|yearly|annual(?:ly)?|immediately|today|tomorrow|always|never|once|twice|noon|midnight)\b
         | [0-9\u3007一二三四五六七八九十百]+[年月日時时分]""",
-    Expected.NUMBER: r"""\d | [%€$£\u3007一二三四五六七八九十百千万] | \b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty
-        |forty|fifty|sixty|hundred|thousand|million|billion|half|third|quarter|dozen|none|no
-        |unlimited|ein[es]?|zwei|drei|vier|fünf|zehn)\b""",
+    Expected.NUMBER: r"""\d | [%€$£\u3007一二三四五六七八九十百千万] | \b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve
+        |twenty|thirty|forty|fifty|sixty|hundred|thousand|million|billion|half|third|quarter|dozen|none|no|unlimited|ein[es]?|zwei
+        |drei|vier|fünf|zehn)\b""",
     Expected.REASON: r"""\b(?:because|since|due\sto|owing\sto|so\sthat|in\sorder\sto|therefore|thus|hence|caused?|leads?\sto|reasons?
         |as\sa\sresult|prevents?|avoid|weil|denn|damit|deshalb|parce\sque|afin|porque)\b""",
     Expected.METHOD: r"""\b(?:by|using|use|via|through|with|must|should|can|run|click|open|select|set|submit|send|contact|apply|follow|ask

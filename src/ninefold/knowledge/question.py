@@ -22,7 +22,8 @@ _ASKING = re.compile(
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"\A\W*(?:question|q|frage)\s*:\s*", re.IGNORECASE)
-_ASKED = re.compile(r"[^?？!.\r\n][^?？\r\n]*[?？]+")  # noqa: RUF001 - the full-width mark
+# A sentence that ends with a question mark; a full stop between digits does not begin it.
+_ASKED = re.compile(r"(?:(?<=[.!?:;\n]\s)|(?<=[。？！])|\A)[ \t]*([^\s.!?？][^.!?？。\r\n]*(?:\.\d[^.!?？。\r\n]*)*[?？]+)")  # noqa: RUF001 - full-width marks
 _TEXTUAL = (
     "text/",
     "application/json",
@@ -66,7 +67,7 @@ def read_request(request: ChatRequest) -> Asked:
 
 def single_questions(text: str) -> list[str]:
     """The questions of a short text one by one; the text itself where it holds one at most."""
-    found = [match.group().strip() for match in _ASKED.finditer(text)]
+    found = [match.group(1) for match in _ASKED.finditer(text.strip())]
     if len(found) < 2:
         return [text.strip()]
     return found[:MAX_QUESTIONS]
@@ -128,13 +129,13 @@ def find_question(text: str) -> tuple[int, int] | None:
 
 def _last_sentences(text: str, start: int, end: int) -> tuple[int, int]:
     """A short text whole, unless it states something first and asks at its end: then the part that asks."""
-    asking = [(start + found.start(), start + found.end()) for found in _ASKED.finditer(text[start:end])]
+    asking = [(start + found.start(1), start + found.end()) for found in _ASKED.finditer(text[start:end])]
     pasted = len(split(text[start:end])) >= 2
     return (asking[0][0], end) if asking and pasted and text[asking[-1][1] : end].strip() == "" else (start, end)
 
 
 def _marked_sentence(text: str, start: int, end: int) -> tuple[int, int] | None:
-    marks = [match.span() for match in re.finditer(r"(?:(?<=[.!?:\n]\s)|\A)[^.!?\s][^.!?\r\n]{1,400}[?？]", text[start:end])]  # noqa: RUF001 - as above
+    marks = [match.span(1) for match in _ASKED.finditer(text[start:end])]
     return (start + marks[-1][0], start + marks[-1][1]) if marks else None
 
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.knowledge.handbook import ANSWERABLE, HANDBOOK, UNANSWERABLE
 
-from ninefold.adapters.minilm.embedder import MiniLmEmbedder
 from ninefold.knowledge.answer import NO_QUESTION, NO_TEXT, NOT_THERE, Answer
 from ninefold.knowledge.question import Asked
 from ninefold.knowledge.reader import answer, stream
 from ninefold.knowledge.sources import Source
+from ninefold.ports.embedder import Embedder
 
 
 def ask(question: str, *texts: str, embedder: Any = None, unread: tuple[str, ...] = ()) -> Answer:
@@ -158,7 +158,7 @@ def test_a_megabyte_is_read_but_only_the_best_of_it_embedded() -> None:
     assert embedder.texts <= 65
 
 
-def test_the_handbook_is_answered_and_what_it_lacks_is_not(embedder: MiniLmEmbedder) -> None:
+def test_the_handbook_is_answered_and_what_it_lacks_is_not(embedder: Embedder) -> None:
     first = [question for question, wanted in ANSWERABLE if wanted in " ".join(quoted(ask(question, HANDBOOK, embedder=embedder))[:1])]
     missed = [
         question
