@@ -43,8 +43,8 @@ class _Rules:
 class AllowListPolicy:
     """A `PolicyDecider`: the model must be on the tenant's list, the body and the output asked for within its limits.
 
-    The output limit is that of one choice, as the cap is that dispatch injects. Only models that exist are remembered, so that callers who make up
-    names cost no memory.
+    The output limit is that of one choice, as is the cap that dispatch injects. Only models that exist are remembered, so that
+    callers who make up names cost no memory.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,9 @@
-"""When a deployment is left alone for a while."""
+"""Which deployments are left alone for a while."""
 
 from __future__ import annotations
 
 from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited, Unavailable, UpstreamRejected
+from ninefold.ports.router import Health
 
 # Source: five in a row is the default of Envoy's outlier detection, half of the last ten seconds that of Hystrix.
 FAILURES_IN_A_ROW = 5
@@ -11,7 +12,8 @@ MIN_ATTEMPTS = 10
 FIRST_COOL_DOWN_S = 5.0
 MAX_COOL_DOWN_S = 60.0
 MAX_RETRY_AFTER_S = 600.0  # a vendor that asks for a day is asked again after ten minutes all the same
-_NOTHING = (-1, 0, 0)
+_HEALTHY = Health()
+_NOTHING: tuple[int, int, int] = (-1, 0, 0)
 
 
 def blames_deployment(error: NinefoldError) -> bool:
@@ -116,3 +118,68 @@ class Breaker:
         good = sum(each[1] for each in self._window if each[0] > oldest)
         bad = sum(each[2] for each in self._window if each[0] > oldest)
         return good + bad >= MIN_ATTEMPTS and bad * 2 >= good + bad
+
+
+class Breakers:
+    """One `Breaker` a deployment. Where states are shared between processes (`open_until`, `merge`), `now` is of a clock they share."""
+
+    def __init__(self) -> None:
+        self._breakers: dict[str, Breaker] = {}
+        self._tripped: dict[str, Breaker] = {}
+
+    def health(self, now: float) -> Health:
+        """Which deployments are not to be tried at `now`."""
+        if not self._tripped:
+            return _HEALTHY
+        return Health(open=frozenset(name for name, breaker in self._tripped.items() if breaker.is_open(now)))
+
+    def started(self, deployment: str, now: float) -> None:
+        """An attempt is under way."""
+        if self._tripped:
+            breaker = self._tripped.get(deployment)
+            if breaker is not None:
+                breaker.started(now)
+
+    def succeeded(self, deployment: str, now: float) -> bool:
+        """An attempt brought content; True where that closed the deployment's breaker."""
+        closed = self._of(deployment).succeeded(now)
+        if closed:
+            self._tripped.pop(deployment, None)
+        return closed
+
+    def failed(self, deployment: str, error: NinefoldError, now: float) -> bool:
+        """An attempt came to nothing; True where the deployment now rests, or rests longer than before."""
+        breaker = self._of(deployment)
+        changed = breaker.failed(error, now)
+        if breaker.tripped:
+            self._tripped[deployment] = breaker
+        return changed
+
+    def merge(self, deployment: str, open_until: float, now: float) -> None:
+        """What another worker found counts here: no attempt before `open_until`, where that is later than what is known."""
+        breaker = self._of(deployment)
+        breaker.merge(open_until, now)
+        if breaker.tripped:
+            self._tripped[deployment] = breaker
+
+    def closed_elsewhere(self, deployment: str) -> None:
+        """Another worker's probe succeeded: the deployment is tried here too."""
+        breaker = self._tripped.pop(deployment, None)
+        if breaker is not None:
+            breaker.merge_closed()
+
+    def open_until(self, now: float) -> dict[str, float]:
+        """Those that cool down at `now`, and until when."""
+        return {name: breaker.open_until for name, breaker in self._tripped.items() if now < breaker.open_until}
+
+    def keep(self, deployments: frozenset[str]) -> None:
+        """Those that are not among `deployments` are forgotten."""
+        for name in self._breakers.keys() - deployments:
+            del self._breakers[name]
+            self._tripped.pop(name, None)
+
+    def _of(self, deployment: str) -> Breaker:
+        found = self._breakers.get(deployment)
+        if found is None:
+            found = self._breakers[deployment] = Breaker()
+        return found

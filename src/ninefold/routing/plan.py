@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from collections import Counter
-from collections.abc import Sequence
-
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import ModelNotFound, NoRoute
 from ninefold.domain.snapshot import Deployment, Model, Snapshot
@@ -67,24 +64,6 @@ class PriorityRouter:
 
     def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
         return onward(plan, failed, elapsed_s, jitter)
-
-    def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
-        if not failed or not failed[-1].elsewhere:
-            return None
-        attempts, most, total_s = len(failed), plan.model.max_attempts, plan.model.timeouts.total_s
-        if attempts >= most or elapsed_s >= total_s:
-            return None
-        latest = {failure.deployment: failure.error for failure in failed}
-        times = Counter(failure.deployment for failure in failed)
-        # Those not tried yet in the order of the plan, then again those tried least often.
-        for deployment in sorted(plan.deployments, key=lambda each: times[each.name]):
-            error = latest.get(deployment.name)
-            if error is None:
-                return deployment, 0.0
-            wait_s = after_failure(error, attempts, most, elapsed_s, total_s, jitter, same_deployment=True)
-            if wait_s is not None:
-                return deployment, wait_s
-        return None
 
 
 def _with_open_last(plan: Plan, open_names: frozenset[str]) -> Plan:
