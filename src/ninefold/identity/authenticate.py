@@ -62,16 +62,14 @@ def authenticate(index: KeyIndex, headers: Mapping[str, str], now: float) -> Pri
 
 
 def _secret(headers: Mapping[str, str]) -> str:
-    secret = ""
     authorization = headers.get("authorization")
-    if authorization is not None and authorization[:7].lower() == "bearer ":
-        secret = authorization[7:].strip()
-    for other in (headers.get("x-api-key"), headers.get("x-goog-api-key")):
-        if other is not None:
-            other = other.strip()  # noqa: PLW2901 the header as sent is of no further use
-            if secret and other and other != secret:
-                raise InvalidRequest("the request carries two different API keys: send one", param="authorization")
-            secret = secret or other
+    secret = authorization[7:].strip() if authorization is not None and authorization[:7].lower() == "bearer " else ""
+    anthropic, google = headers.get("x-api-key"), headers.get("x-goog-api-key")
+    if anthropic is not None or google is not None:
+        shown = {secret, (anthropic or "").strip(), (google or "").strip()} - {""}
+        if len(shown) > 1:
+            raise InvalidRequest("the request carries two different API keys: send one", param="authorization")
+        secret = shown.pop() if shown else ""
     if secret:
         return secret
     if authorization is not None:

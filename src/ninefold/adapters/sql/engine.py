@@ -140,7 +140,7 @@ def open_database(url: str, *, folder: Path | None = None) -> Database:
 def wal_is_safe(version: tuple[int, int, int]) -> bool:
     """Whether this version of SQLite keeps a WAL intact that several connections write to.
 
-    Source: sqlite.org/wal.html, "The WAL reset bug": fixed in 3.51.3, and in the branches 3.50.7 and 3.44.6.
+    Source: sqlite.org/wal.html, "The WAL-Reset Bug": fixed in 3.51.3, and in the branches 3.50.7 and 3.44.6.
     """
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
 
