@@ -7,6 +7,7 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from ninefold.http.api_key_facts import facts_of
 from ninefold.http.problem import responses
 from ninefold.ports.key_store import HeldKey
 
@@ -91,20 +92,6 @@ class KeyDesk(Protocol):
     async def revoke(self, key_id: str) -> HeldKey:
         """The key is refused by every gateway in under a second. Raises: NotFound; Unavailable."""
         ...
-
-
-def facts_of(held: HeldKey) -> dict[str, object]:
-    """`held` as a JSON object; it has no secret and no digest."""
-    key = held.key
-    return {
-        "key_id": key.key_id,
-        "name": key.name,
-        "tenant": key.tenant,
-        "created_at": held.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": held.revoked_at,
-        "attribution": dict(key.attribution),
-    }
 
 
 def keys_router(desk: KeyDesk) -> APIRouter:
