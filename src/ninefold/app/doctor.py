@@ -177,12 +177,17 @@ def _database(config: Config, environ: Mapping[str, str], data_dir: Path) -> Ite
     if kind == "sqlite" and not data_dir.exists():
         yield Finding(check="database", status=OK, detail="sqlite: will be made at the first start")
         return
-    check = _attempt(lambda: is_current(open_for(boot_of(config), environ)))
-    if isinstance(check, str):
-        yield Finding(
-            check="database", status=FAIL, detail=f"{kind}: {check}", next="Start it, or correct `database` in the configuration."
-        )
-    elif check:
+    try:
+        database = open_for(boot_of(config), environ)
+        try:
+            current = is_current(database)
+        finally:
+            database.close()
+    except NinefoldError as error:
+        detail = f"{kind}: {error.detail}"
+        yield Finding(check="database", status=FAIL, detail=detail, next="Start it, or correct `database` in the configuration.")
+        return
+    if current:
         yield Finding(check="database", status=OK, detail=f"{kind}: reachable, schema up to date")
     else:
         yield Finding(check="database", status=WARN, detail=f"{kind}: reachable, schema not up to date", next="`ninefold up` migrates it.")
