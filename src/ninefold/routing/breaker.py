@@ -82,12 +82,12 @@ class Breaker:
         elif now >= self.open_until:
             self._cool_down_s = min(self._cool_down_s * 2, MAX_COOL_DOWN_S)
             self._rest_until(now + self._cool_down_s)
-        if error.retry_after_s is not None and error.retry_after_s > 0:
-            self._rest_until(max(self.open_until, now + min(error.retry_after_s, MAX_RETRY_AFTER_S)))
+        if error.retry_after_s is not None:
+            self.merge(now + error.retry_after_s, now)
         return self.open_until > before
 
     def merge(self, open_until: float, now: float) -> None:
-        """What another worker found counts here: no attempt before `open_until`, where that is later than what is known."""
+        """No attempt before `open_until`, where that is later than what is known: another worker found so, or the vendor asks for it."""
         if open_until > now and open_until > self.open_until:
             self._rest_until(min(open_until, now + MAX_RETRY_AFTER_S))
 
@@ -171,12 +171,6 @@ class Breakers:
     def open_until(self, now: float) -> dict[str, float]:
         """Those that cool down at `now`, and until when."""
         return {name: breaker.open_until for name, breaker in self._tripped.items() if now < breaker.open_until}
-
-    def keep(self, deployments: frozenset[str]) -> None:
-        """Those that are not among `deployments` are forgotten."""
-        for name in self._breakers.keys() - deployments:
-            del self._breakers[name]
-            self._tripped.pop(name, None)
 
     def _of(self, deployment: str) -> Breaker:
         found = self._breakers.get(deployment)
