@@ -10,23 +10,37 @@ from ninefold.domain.snapshot import Deployment, Model, Snapshot
 from ninefold.ports.router import Failure, Health, Plan
 from ninefold.routing.onward import onward
 
+_MAX_REORDERED = 1024  # there are 2^n ways to be ill
+
 
 class RouteIndex:
-    """A snapshot's plans for healthy days, by model and operation; each is worked out once."""
+    """A snapshot's plans, by model, operation and what is not to be tried; each is worked out once."""
 
-    __slots__ = ("_deployments", "_models", "_plans", "snapshot")
+    __slots__ = ("_deployments", "_models", "_plans", "_reordered", "snapshot")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self._deployments = {each.name: each for each in snapshot.deployments}
         self._models = {each.name: each for each in snapshot.models}
         self._plans: dict[tuple[str, str], Plan] = {}
+        self._reordered: dict[tuple[str, str, frozenset[str]], Plan] = {}
 
     def plan(self, model: str, operation: str) -> Plan:
         """The plan where everything is healthy. Raises: ModelNotFound, NoRoute."""
         found = self._plans.get((model, operation))
         if found is None:
             found = self._plans[model, operation] = self._make(model, operation)
+        return found
+
+    def plan_around(self, model: str, operation: str, open_names: frozenset[str]) -> Plan:
+        """The plan with those among `open_names` last. Raises: ModelNotFound, NoRoute."""
+        key = (model, operation, open_names)
+        found = self._reordered.get(key)
+        if found is None:
+            found = _with_open_last(self.plan(model, operation), open_names)
+            if len(self._reordered) >= _MAX_REORDERED:
+                self._reordered.clear()
+            self._reordered[key] = found
         return found
 
     def _make(self, name: str, operation: str) -> Plan:
@@ -59,8 +73,9 @@ class PriorityRouter:
         index = self._index
         if index is None or index.snapshot is not snapshot:
             index = self._index = RouteIndex(snapshot)
-        plan = index.plan(call.model, call.operation)
-        return _with_open_last(plan, health.open) if health.open else plan
+        if health.open:
+            return index.plan_around(call.model, call.operation, health.open)
+        return index.plan(call.model, call.operation)
 
     def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
         return onward(plan, failed, elapsed_s, jitter)
