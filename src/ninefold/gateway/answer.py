@@ -23,7 +23,8 @@ class Answer:
     nothing once the answer has ended.
     """
 
-    def __init__(self, deployment: str, trace_id: str, book: Book, got: Whole | Stream) -> None:
+    def __init__(self, deployment: str, trace_id: str, book: Book, got: Whole | Stream, first_content_s: float) -> None:
+        self.first_content_s = first_content_s
         self.deployment = deployment
         self.cost_nanos = 0
         self.body: bytes | None = None

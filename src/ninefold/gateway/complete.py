@@ -9,7 +9,7 @@ from ninefold.domain.call import ModelCall, Operation
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
 from ninefold.domain.decision import Decision
-from ninefold.domain.errors import NinefoldError, PolicyDenied
+from ninefold.domain.errors import ModelNotFound, NinefoldError, PolicyDenied
 from ninefold.domain.principal import Principal
 from ninefold.domain.snapshot import Snapshot, Tenant
 from ninefold.domain.usage import Usage
@@ -64,6 +64,7 @@ class Gateway:
     def use(self, snapshot: Snapshot) -> None:
         """Requests from now on are judged by `snapshot`."""
         self.snapshot = snapshot
+        self._models = frozenset(model.name for model in snapshot.models)
         self._tenants = {tenant.name: tenant for tenant in snapshot.tenants}
 
     async def complete(self, asked: Asked) -> Answer:
@@ -73,14 +74,15 @@ class Gateway:
         try:
             decision = parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
             parts.recorder.decided(facts, decision)
-            _enforce(decision)
+            self._enforce(decision, asked.call.model)
             plan = parts.router.plan(self.snapshot, asked.call, parts.board.health(parts.monotonic()))
             request = self._worst_case(asked, plan)
             hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
             cap = request.output_tokens_bound // max(asked.call.choices, 1)
             task = Task(plan=plan, call=asked.call, hold=hold, traceparent=asked.traceparent, output_cap=cap)
             won = await parts.dispatch.run(task)
-            answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won), won.got)
+            first_s = parts.monotonic() - asked.began
+            answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won, first_s), won.got, first_s)
         except NinefoldError as error:
             self._refuse(facts, hold, error)
             raise
@@ -88,6 +90,13 @@ class Gateway:
             self._refuse(facts, hold, None)
             raise
         return await self._handed_over(asked, answer)
+
+    def _enforce(self, decision: Decision, model: str) -> None:
+        if decision.allowed:
+            return
+        if model not in self._models:
+            raise ModelNotFound(f"There is no model {model[:100]!r}; GET /v1/models lists those you may use.", param="model")
+        raise PolicyDenied(" ".join(reason.detail for reason in decision.reasons))
 
     async def _handed_over(self, asked: Asked, answer: Answer) -> Answer:
         if answer.streams:
@@ -114,9 +123,8 @@ class Gateway:
             now=self._parts.wall(),
         )
 
-    def _book(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold, won: Won) -> Book:
+    def _book(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold, won: Won, first_s: float) -> Book:
         parts = self._parts
-        first_token_ms = (parts.monotonic() - asked.began) * 1000
 
         def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, bytes, bytes]:
             line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
@@ -129,7 +137,7 @@ class Gateway:
                 status=status,
                 route=route.decode(),
                 tool_calls=envelopes.decode(),
-                first_token_ms=first_token_ms,
+                first_token_ms=first_s * 1000,
                 duration_ms=(parts.monotonic() - asked.began) * 1000,
                 cost_nanos=line.cost_nanos,
             )
@@ -145,11 +153,6 @@ class Gateway:
         code, detail = ("client_closed", "") if error is None else (error.code, error.detail)
         self._parts.recorder.refused(facts, code, detail)
         self._parts.recorder.commit()
-
-
-def _enforce(decision: Decision) -> None:
-    if not decision.allowed:
-        raise PolicyDenied(" ".join(reason.detail for reason in decision.reasons))
 
 
 def _worst_output_tokens(call: ModelCall, plan: Plan, tenant: Tenant) -> int:

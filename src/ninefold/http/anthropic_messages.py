@@ -7,6 +7,8 @@ from ninefold.http import errors
 from ninefold.http.serve_call import Surface
 from ninefold.wire.anthropic.messages import envelope
 
+_FORWARDS = ("anthropic-version", "anthropic-beta")
+
 
 def _message(body: bytes) -> ModelCall:
     return envelope.read(body, Operation.CHAT)
@@ -16,5 +18,5 @@ def _count(body: bytes) -> ModelCall:
     return envelope.read(body, Operation.COUNT_TOKENS)
 
 
-ANTHROPIC_MESSAGES = Surface(name="anthropic.messages", read=_message, error_event=errors.anthropic_event)
-ANTHROPIC_COUNT_TOKENS = Surface(name="anthropic.count_tokens", read=_count, error_event=errors.anthropic_event)
+ANTHROPIC_MESSAGES = Surface(name="anthropic.messages", read=_message, error_event=errors.anthropic_event, forwards=_FORWARDS)
+ANTHROPIC_COUNT_TOKENS = Surface(name="anthropic.count_tokens", read=_count, error_event=errors.anthropic_event, forwards=_FORWARDS)

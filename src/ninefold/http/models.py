@@ -6,7 +6,7 @@ from ninefold.domain.errors import ModelNotFound
 from ninefold.domain.principal import Principal
 from ninefold.domain.snapshot import Snapshot
 from ninefold.http.visit import Visit
-from ninefold.policy.allow_list import allows
+from ninefold.policy.decide import allows
 from ninefold.wire.anthropic import models as anthropic
 from ninefold.wire.openai import models as openai
 

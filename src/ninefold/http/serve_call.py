@@ -20,11 +20,13 @@ Observe = Callable[[Visit, Answer | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """One endpoint's protocol: its name in the records, how its requests are read and how an error looks inside its stream."""
+    """One endpoint's protocol: its name in the records, how its requests are read, how an error looks inside its stream,
+    and the request headers that a deployment of the same protocol gets as they are."""
 
     name: str
     read: Callable[[bytes], ModelCall]
     error_event: Callable[[NinefoldError], bytes]
+    forwards: tuple[str, ...] = ()
 
 
 async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Principal, observe: Observe) -> None:
@@ -36,6 +38,9 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
     headers = visit.attribution()
     if headers:
         call.attribution = merged_attribution(headers, call.attribution)
+    if surface.forwards:
+        given = exchange.headers
+        call.forward_headers = {name.encode(): given[name].encode("latin-1") for name in surface.forwards if name in given}
     facts = RequestFacts(
         request_id=visit.request_id,
         trace_id=visit.trace.trace_id,

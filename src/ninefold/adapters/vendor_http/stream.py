@@ -9,7 +9,7 @@ from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.ports.http_client import HttpResponse, TransportFailed
-from ninefold.wire.dialect import StreamScan
+from ninefold.wire.dialects.dialect import StreamScan
 
 
 class HttpStream:

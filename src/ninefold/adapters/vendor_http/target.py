@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ninefold.domain.errors import Unavailable
 from ninefold.domain.snapshot import Deployment, SecretRef
 from ninefold.ports.http_client import Origin
-from ninefold.wire.dialect import Dialect
+from ninefold.wire.dialects.dialect import Dialect
 
 # Finds a secret; raises Unavailable, naming the reference, where it cannot be found.
 SecretReader = Callable[[SecretRef], str]

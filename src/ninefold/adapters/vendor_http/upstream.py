@@ -15,7 +15,7 @@ from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.ports.http_client import Deadlines, HttpClient, HttpResponse, TransportDeadline, TransportFailed
 from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream
-from ninefold.wire.dialect import Dialect
+from ninefold.wire.dialects.dialect import Dialect
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 1024 * 1024
@@ -44,9 +44,7 @@ class HttpUpstream:
             outbound = target.dialect.outbound(call, deployment.model, limits.max_output_tokens)
         except NinefoldError as error:
             raise AttemptFailed(error, elsewhere=True) from error
-        headers = target.headers + b"traceparent: " + limits.traceparent.encode() + b"\r\n"
-        for name, value in call.forward_headers.items():
-            headers += name + b": " + value + b"\r\n"
+        headers = target.headers + outbound.headers + b"traceparent: " + limits.traceparent.encode() + b"\r\n"
         path = target.path + outbound.target
         if path.startswith(b"/v1/v1/"):
             path = path[3:]

@@ -9,14 +9,14 @@ from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unsupported
 from ninefold.domain.usage import NO_USAGE, Usage
-from ninefold.wire import surfaces
 from ninefold.wire.anthropic.count_tokens import response as count_response
-from ninefold.wire.dialect import Outbound, StreamScan
+from ninefold.wire.dialects import surfaces
+from ninefold.wire.dialects.dialect import Outbound, StreamScan
+from ninefold.wire.dialects.translated_scan import TranslatedScan
 from ninefold.wire.openai.chat import passthrough, request, response, stream
 from ninefold.wire.openai.chat.scan import ChatScan
 from ninefold.wire.openai.embeddings import passthrough as embeddings
 from ninefold.wire.openai.failures import failure
-from ninefold.wire.translated_scan import TranslatedScan
 
 
 class OpenAiDialect:

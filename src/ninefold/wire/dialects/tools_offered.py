@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import NinefoldError
-from ninefold.wire.surfaces import decode_request
+from ninefold.wire.dialects.surfaces import decode_request
 
 
 def offered(call: ModelCall) -> dict[str, str]:

@@ -8,13 +8,14 @@ from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unsupported
-from ninefold.wire import surfaces
 from ninefold.wire.anthropic.failures import failure
 from ninefold.wire.anthropic.messages import passthrough, request, response, stream
 from ninefold.wire.anthropic.messages.scan import MessageScan
-from ninefold.wire.dialect import Outbound, StreamScan
-from ninefold.wire.translated_scan import TranslatedScan
+from ninefold.wire.dialects import surfaces
+from ninefold.wire.dialects.dialect import Outbound, StreamScan
+from ninefold.wire.dialects.translated_scan import TranslatedScan
 
+# Source: docs.anthropic.com/en/api/versioning; a caller's own version and its beta flags pass untouched.
 _VERSION = b"2023-06-01"
 
 
@@ -22,21 +23,20 @@ class AnthropicDialect:
     """`Dialect` for Anthropic."""
 
     def headers(self, api_key: str | None) -> bytes:
-        """JSON, the protocol's version and the key."""
-        lines = b"content-type: application/json\r\naccept-encoding: identity\r\nanthropic-version: " + _VERSION + b"\r\n"
+        """JSON and the key."""
+        lines = b"content-type: application/json\r\naccept-encoding: identity\r\n"
         return lines if api_key is None else lines + b"x-api-key: " + api_key.encode() + b"\r\n"
 
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
         """A message or a token count."""
         if call.operation is Operation.EMBEDDINGS:
             raise Unsupported("Anthropic has no embeddings.")
-        if call.operation is Operation.COUNT_TOKENS:
-            return Outbound(target=b"/v1/messages/count_tokens", body=passthrough.request(call, model))
         if call.wire is Wire.ANTHROPIC:
-            return Outbound(target=b"/v1/messages", body=passthrough.request(call, model))
+            target = b"/v1/messages/count_tokens" if call.operation is Operation.COUNT_TOKENS else b"/v1/messages"
+            return Outbound(target=target, body=passthrough.request(call, model), headers=_version(call))
         cap = call.max_output_tokens or max_output_tokens
         body = request.encode(surfaces.decode_request(call), model=model, max_output_tokens=cap, stream=call.stream)
-        return Outbound(target=b"/v1/messages", body=body)
+        return Outbound(target=b"/v1/messages", body=body, headers=_version(call))
 
     def immediate(self, call: ModelCall) -> Whole | None:
         """Nothing: Anthropic answers everything itself."""
@@ -60,3 +60,9 @@ class AnthropicDialect:
     def failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:
         """See `ninefold.wire.anthropic.failures`."""
         return failure(status, headers, body)
+
+
+def _version(call: ModelCall) -> bytes:
+    lines = b"anthropic-version: %b\r\n" % call.forward_headers.get(b"anthropic-version", _VERSION)
+    beta = call.forward_headers.get(b"anthropic-beta")
+    return lines if beta is None else lines + b"anthropic-beta: %b\r\n" % beta

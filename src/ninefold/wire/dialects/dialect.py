@@ -15,10 +15,11 @@ from ninefold.domain.usage import Usage
 
 @dataclass(slots=True, kw_only=True)
 class Outbound:
-    """A request ready to be sent: `target` is the path below the deployment's base URL."""
+    """A request ready to be sent: `target` is the path below the deployment's base URL, `headers` lines of this call alone."""
 
     target: bytes
     body: bytes
+    headers: bytes = b""
 
 
 class StreamScan(Protocol):

@@ -11,10 +11,10 @@ from ninefold.wire.anthropic.count_tokens import request as anthropic_count_requ
 from ninefold.wire.anthropic.messages import request as anthropic_request
 from ninefold.wire.anthropic.messages import response as anthropic_response
 from ninefold.wire.anthropic.messages import stream as anthropic_stream
+from ninefold.wire.dialects.token_estimate import estimate_request
 from ninefold.wire.openai.chat import request as openai_request
 from ninefold.wire.openai.chat import response as openai_response
 from ninefold.wire.openai.chat import stream as openai_stream
-from ninefold.wire.token_estimate import estimate_request
 
 
 class Encoder(Protocol):

@@ -20,8 +20,8 @@ from ninefold.domain.chat import (
 )
 from ninefold.domain.errors import StreamInterrupted
 from ninefold.domain.usage import Usage
+from ninefold.wire.dialects.surfaces import Encoder, encoder
 from ninefold.wire.sse import EventReader
-from ninefold.wire.surfaces import Encoder, encoder
 
 
 class Decoder(Protocol):

@@ -1,0 +1,72 @@
+"""A gateway worker: one process that answers the data plane's port."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+from pathlib import Path
+
+import uvloop
+
+from ninefold.app.lifespan import Lifespan
+from ninefold.app.logging import Log, route_libraries
+from ninefold.app.process_boot import Boot, announce_ready, parse_boot
+from ninefold.app.wiring import GatewayWiring, wire_gateway
+from ninefold.domain.errors import Unavailable
+
+_POLL_S = 0.2
+_METRICS_S = 1.0
+
+
+async def serve(boot: Boot, log: Log) -> None:
+    """The worker answers until it is told to end, and has given everything back."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    wiring = await wire_gateway(boot, os.environ, log)
+    lifespan = Lifespan(log)
+    lifespan.add("snapshot", wiring.follower.step, every_s=_POLL_S)
+    lifespan.add("meter", wiring.meter.run, every_s=_POLL_S)
+    lifespan.add("metrics", wiring.metrics.publish, every_s=_METRICS_S)
+    lifespan.start()
+    if boot.fd is None:
+        raise SystemExit("a gateway needs the descriptor of a listening socket")
+    await wiring.server.listen(socket.socket(fileno=boot.fd))
+    # Start-up made what lives for ever; collections need not look at it again.
+    gc.collect()
+    gc.freeze()
+    announce_ready(boot)
+    log.info("gateway.ready", worker=boot.worker, snapshot=wiring.data_plane.gateway.snapshot.version)
+    await stop.wait()
+    log.info("gateway.draining", in_flight=wiring.server.in_flight)
+    cut = await wiring.server.drain(boot.drain_s)
+    await lifespan.stop()
+    await _hand_over(wiring, log)
+    log.info("gateway.stopped", cut=cut)
+
+
+async def _hand_over(wiring: GatewayWiring, log: Log) -> None:
+    """Leases go back, so that nobody waits for them to end; a store that is down gets them from the journal later."""
+    try:
+        await wiring.meter.exchange()
+        await wiring.meter.give_back_all()
+    except Unavailable as error:
+        log.warning("leases.kept", reason=error.detail)
+    await wiring.close()
+
+
+def main() -> None:
+    """The process's entry."""
+    boot = parse_boot()
+    log = Log(process=boot.worker or "gateway", level=boot.log_level)
+    route_libraries(log)
+    Path(boot.data_dir).mkdir(parents=True, exist_ok=True, mode=0o700)
+    uvloop.run(serve(boot, log))
+
+
+if __name__ == "__main__":
+    main()
