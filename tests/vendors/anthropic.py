@@ -37,7 +37,7 @@ class AnthropicVendor(Vendor):
         if "anthropic-version" not in request.headers:
             return self.error(400, "anthropic-version: header is required")
         if unknown := set(body) - KNOWN:
-            return self.error(400, f"{sorted(unknown)[0]}: Extra inputs are not permitted")
+            return self.error(400, f"{min(unknown)}: Extra inputs are not permitted")
         if not counting and "max_tokens" not in body:
             return self.error(400, "max_tokens: Field required")
         if set(body.get("metadata") or {}) - {"user_id"}:

@@ -46,7 +46,7 @@ class OpenAiVendor(Vendor):
         if request.headers.get("authorization") != f"Bearer {self.key}":
             return self.error(401, "Incorrect API key provided.")
         if unknown := set(body) - KNOWN:
-            return self.error(400, f"Unrecognized request argument supplied: {sorted(unknown)[0]}", param=sorted(unknown)[0])
+            return self.error(400, f"Unrecognized request argument supplied: {min(unknown)}", param=min(unknown))
         if not self.legacy and "max_tokens" in body and str(body["model"]).startswith(("gpt-5", "o")):
             return self.error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", param="max_tokens")
         if self.legacy and "max_completion_tokens" in body:

@@ -34,6 +34,7 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
     exchange = visit.exchange
     body = await exchange.body(gateway.snapshot.max_body_bytes)
     call = surface.read(body)
+    call.received_at = visit.started_at
     visit.model = call.model
     headers = visit.attribution()
     if headers:

@@ -41,17 +41,17 @@ def decode_request(call: ModelCall) -> ChatRequest:
 def encode_response(call: ModelCall, result: ChatResult) -> Splice:
     """A whole answer under the name the caller used."""
     if call.wire is Wire.OPENAI:
-        body = openai_response.encode(result, model=call.model, result_id=result.result_id, created=result.created)
+        body = openai_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
     else:
-        body = anthropic_response.encode(result, model=call.model, result_id=result.result_id, created=result.created)
+        body = anthropic_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
     return Splice(before=body[:-1], after=b"}")
 
 
 def encoder(call: ModelCall, result_id: str, created: int, input_tokens: int) -> Encoder:
     """A fresh writer of one streamed answer."""
     if call.wire is Wire.OPENAI:
-        return openai_stream.Encoder(model=call.model, result_id=result_id, created=created, include_usage=call.include_usage)
-    return anthropic_stream.Encoder(model=call.model, result_id=result_id, created=created, input_tokens=input_tokens)
+        return openai_stream.Encoder(model=call.model, result_id=result_id, created=created or int(call.received_at), include_usage=call.include_usage)
+    return anthropic_stream.Encoder(model=call.model, result_id=result_id, created=created or int(call.received_at), input_tokens=input_tokens)
 
 
 def estimate_input(call: ModelCall) -> int:
