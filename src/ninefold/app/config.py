@@ -272,7 +272,8 @@ class Config(Section):
     deployments: tuple[Deployment, ...] = Field(default=(), description="where models really run")
     models: tuple[Model, ...] = Field(default=(), description="what callers ask for")
     tenants: tuple[Tenant, ...] = Field(
-        default_factory=_default_tenants, description="who asks and pays; one named `default` where not set"
+        default_factory=_default_tenants,
+        description="who asks and pays; without the key one tenant `default` that may use the local models",
     )
     prices: tuple[DatedPrice, ...] = Field(default=(), description="your own prices by date, before the catalogue's")
     policies: tuple[Text, ...] = Field(default=(), description="policy files, by pattern; the files themselves are not read yet")
