@@ -43,6 +43,8 @@ class Peer:
     async def say(self, *parts: bytes, pause_s: float = 0.0) -> None:
         """The parts are sent, one after the other."""
         for part in parts:
+            if self.writer.is_closing():
+                raise ConnectionResetError
             self.writer.write(part)
             await self.writer.drain()
             await asyncio.sleep(pause_s)
