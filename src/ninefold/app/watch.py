@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 from ninefold.app.config import Config, load_config
@@ -25,13 +25,20 @@ class ConfigWatcher:
     """
 
     def __init__(
-        self, config: Config, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None, *, poll_s: float = POLL_S
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        overrides: Mapping[str, object] | None = None,
+        *,
+        poll_s: float = POLL_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._config = config
         self._path = config.file
         self._environ = environ
         self._overrides = overrides
         self._poll_s = poll_s
+        self._sleep = sleep
         self._known = self._marks()
 
     async def changes(self) -> AsyncIterator[Config | ConfigInvalid]:
@@ -40,7 +47,7 @@ class ConfigWatcher:
             return
         last = self._known
         while True:
-            await asyncio.sleep(self._poll_s)
+            await self._sleep(self._poll_s)
             seen = self._marks()
             if seen != self._known and seen == last:
                 found = await asyncio.to_thread(self._load)

@@ -120,6 +120,25 @@ def test_policy_files_and_secret_files_are_watched_too(tmp_path: Path):
     watch(file, script)
 
 
+def test_a_file_is_not_read_while_it_is_being_written(tmp_path: Path):
+    file = tmp_path / "ninefold.yaml"
+    write(file, "server: {port: 9000}")
+    steps = iter(["server: {", "server: {port", "server: {port: 90", "server: {port: 9005}", None, None])
+
+    async def poll(_: float) -> None:
+        text = next(steps)
+        if text is not None:
+            write(file, text)
+
+    async def run() -> Config | ConfigInvalid:
+        return await anext(ConfigWatcher(load_config(file, {}), {}, sleep=poll).changes())
+
+    found = asyncio.run(run())
+    assert isinstance(found, Config)
+    assert found.server.port == 9005
+    assert next(steps, "the end") is None
+
+
 def test_without_a_file_there_is_nothing_to_watch():
     async def run() -> list[Config | ConfigInvalid]:
         return [each async for each in ConfigWatcher(load_config(None, {}), {}).changes()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -55,6 +56,20 @@ def test_an_allowed_call_is_answered_with_the_same_reasons_object():
     policy, world = AllowListPolicy(), snapshot("fast")
     first, second = (policy.decide(world, WHO, call("fast"), str(n)).reasons for n in range(2))
     assert first is second
+
+
+def test_a_call_that_was_allowed_once_is_still_measured():
+    tenant = Tenant(name="t", models=("fast",), max_request_bytes=10, max_output_tokens=100)
+    policy, world = AllowListPolicy(), replace(snapshot(), tenants=(tenant,))
+
+    def codes(size: int, tokens: int) -> list[str]:
+        asked = replace(call("fast"), body=b"x" * size, max_output_tokens=tokens)
+        return [reason.code for reason in policy.decide(world, WHO, asked, "d").reasons]
+
+    assert codes(10, 100) == [""]
+    assert codes(11, 100) == ["request_too_large"]
+    assert codes(10, 101) == ["output_limit_exceeded"]
+    assert codes(10, 100) == [""]
 
 
 def test_made_up_names_cost_no_memory():
