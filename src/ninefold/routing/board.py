@@ -48,8 +48,8 @@ class BreakerBoard:
         self._breakers.started(deployment, now)
 
     def succeeded(self, deployment: str, now: float) -> None:
-        self._breakers.succeeded(deployment, now)
-        if deployment in self._reported or deployment in self._merged:
+        # What was under way before the breaker opened proves nothing: the others hear only of what closed it here.
+        if self._breakers.succeeded(deployment, now):
             self._reported.pop(deployment, None)
             self._merged.pop(deployment, None)
             self._reports.append(Report(kind=CLOSED, deployment=deployment, by=self._worker, for_s=0.0))
