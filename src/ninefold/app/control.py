@@ -11,24 +11,24 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from ninefold.adapters.sql.deltas import SqlDeltaLog
-from ninefold.adapters.sql.keys import SqlKeyStore
 from ninefold.adapters.sql.snapshots import SqlSnapshotStore
 from ninefold.app.admin_key import AdminKey
 from ninefold.app.control_config import ConfigKeeper
-from ninefold.app.keys import Keys
 from ninefold.app.lifespan import Lifespan
 from ninefold.app.logging import Log
 from ninefold.app.process_boot import Boot
 from ninefold.app.process_database import open_for
+from ninefold.app.process_store import books_of, keys_of
 from ninefold.app.publish_config import ConfigPublisher
 from ninefold.domain.errors import Unavailable
 from ninefold.domain.snapshot import Snapshot
 from ninefold.http.api_app import control_api
 from ninefold.http.api_keys import keys_router
+from ninefold.http.api_ledger import ledger_router
 from ninefold.http.api_state import ConfigStatus, Health, LoopHealth, SnapshotFacts, state_router
 
-_WATCH_S = 0.25
+_WATCH_S = 0.5
+_REFRESH_S = 5.0
 _MIRROR_S = 0.5
 
 
@@ -39,14 +39,14 @@ class Control:
         data_dir = Path(boot.data_dir)
         self._database = open_for(boot, environ)
         self._snapshots = SqlSnapshotStore(self._database)
-        self._deltas = SqlDeltaLog(self._database)
         self._publisher = ConfigPublisher(self._database, data_dir, environ, lambda text: log.warning("config.warned", warning=text))
         path = Path(boot.config) if boot.config else None
         self._keeper = ConfigKeeper(path, environ, self._database, self._publisher, log, clock=time.time)
         self._known: Snapshot | None = None
         self._admin = AdminKey(data_dir)
         self._lifespan = Lifespan(log)
-        self._lifespan.add("config", self._keeper.step, every_s=_WATCH_S)
+        self._lifespan.add("config", self._keeper.follow, every_s=_WATCH_S)
+        self._lifespan.add("refresh", self._keeper.refresh, every_s=_REFRESH_S)
         self._lifespan.add("snapshot", self._mirror, every_s=_MIRROR_S)
         self.api = self._make_api(log)
 
@@ -95,12 +95,11 @@ class Control:
         return "\n".join(lines) + "\n"
 
     def _make_api(self, log: Log) -> FastAPI:
-        keys = Keys(SqlKeyStore(self._database), self._snapshots)
         return control_api(
-            [keys_router(keys), state_router(self)],
+            [keys_router(keys_of(self._database)), ledger_router(books_of(self._database)), state_router(self)],
             version=version("ninefold"),
             is_admin=self._admin.matches,
-            is_ready=lambda: self._lifespan.healthy,
+            is_ready=lambda: self._keeper.settled and self._lifespan.healthy,
             metrics=self.metrics,
             report=log.error,
         )

@@ -12,16 +12,15 @@ from ninefold.app.config import Config, load_config
 from ninefold.app.config_problem import ConfigInvalid
 from ninefold.app.logging import Log
 from ninefold.app.publish_config import ConfigPublisher
+from ninefold.app.watch import ConfigWatcher
 from ninefold.http.api_state import ConfigProblem, ConfigStatus
 
 # Read once, by the supervisor.
 _AT_START = ("server.host", "server.port", "server.control_port", "server.workers", "server.drain_s", "data_dir", "database")
-# How often the configuration in force is compiled anew, for prices that begin and for keys whose maker died before it published them.
-_RECOMPILE_S = 5.0
 
 
 class ConfigKeeper:
-    """Call `step` often; it reads the file when it has changed."""
+    """Two loops: `follow` brings what is valid into force, `refresh` keeps it true."""
 
     def __init__(
         self,
@@ -40,27 +39,43 @@ class ConfigKeeper:
         self._log = log
         self._clock = clock
         self._migrated = False
-        self._seen: tuple[int, int, int] | None = None
         self._first: Config | None = None
         self._config: Config | None = None
-        self._compiled_at = 0.0
+        self._pending: Config | None = None
         self._loaded_at = self._checked_at = clock()
         self._problems: tuple[ConfigProblem, ...] = ()
         self._version = 0
 
-    async def step(self) -> None:
-        """The file as it stands is in force, or refused with its reasons. Raises: Unavailable where the database does not answer."""
+    async def follow(self) -> None:
+        """Every change of the configuration from now on is in force, or refused with its reasons; returns where there is no file.
+
+        Raises: Unavailable where the database does not answer; what was to come into force then does with the next call.
+        """
         if not self._migrated:
             if not await asyncio.to_thread(is_current, self._database):
                 await asyncio.to_thread(migrate, self._database)
             self._migrated = True
-        now = self._clock()
-        stamp = self._stamp()
-        if stamp != self._seen or self._checked_at == 0.0:
-            await self._reload(now)
-            self._seen = stamp
-        elif self._config is not None and not self._problems and not 0 <= now - self._compiled_at < _RECOMPILE_S:
-            await self._publish(self._config, now)
+        if self._pending is not None:
+            await self._apply(self._pending)
+        if self._config is None:
+            await self._apply(await asyncio.to_thread(self._load))
+        if self._config is not None:
+            async for found in ConfigWatcher(self._config, self._environ).changes():
+                await self._apply(found)
+
+    async def refresh(self) -> None:
+        """The configuration in force is compiled anew: a price may begin, a secret file may have changed, and the maker of a key may
+        have died before it was published. Raises: Unavailable."""
+        if self._config is not None and self._pending is None:
+            try:
+                await self._publish(self._config)
+            except ConfigInvalid as error:
+                self._refuse(error)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the file was read once, and nothing waits for the database."""
+        return self._pending is None and (self._config is not None or bool(self._problems))
 
     def status(self) -> ConfigStatus:
         """How the last read went."""
@@ -74,41 +89,46 @@ class ConfigKeeper:
             restart_needed=self._restart_needed(),
         )
 
-    def _stamp(self) -> tuple[int, int, int]:
-        """Differs whenever the file does: editors replace it, others write into it."""
-        if self._path is None:
-            return (0, 0, 0)
+    def _load(self) -> Config | ConfigInvalid:
         try:
-            found = self._path.stat()
-        except OSError:
-            return (-1, -1, -1)
-        return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-    async def _reload(self, now: float) -> None:
-        try:
-            config = await asyncio.to_thread(load_config, self._path, self._environ)
-            await self._publish(config, now)
+            return load_config(self._path, self._environ)
         except ConfigInvalid as error:
-            self._checked_at = now
-            self._problems = tuple(
-                ConfigProblem(source=each.source, line=each.line, column=each.column, path=each.path, message=each.message)
-                for each in error.problems
-            )
-            # In force stays what was: `_config` is not touched, and neither is the snapshot.
-            self._log.error("config.refused", problems=[str(each) for each in error.problems])
+            return error
+
+    async def _apply(self, found: Config | ConfigInvalid) -> None:
+        self._checked_at = self._clock()
+        if isinstance(found, ConfigInvalid):
+            self._refuse(found)
             return
-        self._config = config
-        self._first = self._first or config
-        self._checked_at = self._loaded_at = now
+        self._pending = found
+        try:
+            await self._publish(found)
+        except ConfigInvalid as error:
+            self._pending = None
+            self._refuse(error)
+            return
+        self._pending = None
+        self._config = found
+        self._first = self._first or found
+        self._loaded_at = self._checked_at
         self._problems = ()
         waiting = self._restart_needed()
         if waiting:
             self._log.warning("config.restart_needed", settings=waiting)
 
-    async def _publish(self, config: Config, now: float) -> None:
-        snapshot, fresh = await self._publisher.publish(config, now)
+    def _refuse(self, error: ConfigInvalid) -> None:
+        """In force stays what was: `_config` is not touched, and neither is the snapshot."""
+        problems = tuple(
+            ConfigProblem(source=each.source, line=each.line, column=each.column, path=each.path, message=each.message)
+            for each in error.problems
+        )
+        if problems != self._problems:
+            self._log.error("config.refused", problems=[str(each) for each in error.problems])
+        self._problems = problems
+
+    async def _publish(self, config: Config) -> None:
+        snapshot, fresh = await self._publisher.publish(config, self._clock())
         self._version = snapshot.version
-        self._compiled_at = now
         if fresh:
             self._log.info("snapshot.published", version=snapshot.version, digest=snapshot.digest)
 

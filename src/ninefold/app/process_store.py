@@ -10,8 +10,11 @@ from typing import TypeVar
 
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.keys import SqlKeyStore
+from ninefold.adapters.sql.leases import SqlLeaseStore
+from ninefold.adapters.sql.ledger import SqlLedger
 from ninefold.adapters.sql.migrate import is_current
 from ninefold.adapters.sql.snapshots import SqlSnapshotStore
+from ninefold.app.books import Books
 from ninefold.app.config import load_config
 from ninefold.app.keys import Keys
 from ninefold.app.process_database import open_for
@@ -44,3 +47,8 @@ def with_store(path: Path | None, work: Callable[[Database], Awaitable[T]]) -> T
 def keys_of(database: Database) -> Keys:
     """The keys in `database`, as the control plane has them too."""
     return Keys(SqlKeyStore(database), SqlSnapshotStore(database))
+
+
+def books_of(database: Database) -> Books:
+    """The books in `database`, as the control plane has them too."""
+    return Books(SqlLedger(database), SqlLeaseStore(database), SqlSnapshotStore(database))

@@ -41,8 +41,8 @@ class NewKey(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = Field(
         default=None, description="how records call it; made from its id where not set"
     )
-    expires_in_s: int | None = Field(
-        default=None, ge=1, le=TEN_YEARS_S, description="seconds from now until it is refused; never where not set"
+    expires_in_s: float | None = Field(
+        default=None, ge=1, le=TEN_YEARS_S, allow_inf_nan=False, description="seconds from now until it is refused; never where not set"
     )
     attribution: Attribution = Field(default_factory=Attribution)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from ninefold.domain.allowance import Balance
 from ninefold.domain.errors import NotFound
 from ninefold.http.api_keys import TenantName
-from ninefold.http.api_ledger_facts import budget_facts, line_facts, page_after, parse_after, trace_facts
+from ninefold.http.api_ledger_facts import PLACE, budget_facts, line_facts, page_after, parse_after, trace_facts
 from ninefold.http.problem import responses
 from ninefold.ports.ledger import LedgerLine, TraceRecord
 
@@ -186,7 +186,7 @@ def ledger_router(desk: BooksDesk) -> APIRouter:
         tenant: Annotated[TenantName, Query()],
         start: Annotated[Moment, Query(description="admitted at or after, seconds since the epoch")] = 0.0,
         end: Annotated[Moment, Query(description="admitted before, seconds since the epoch")] = _FAR_FUTURE,
-        after: Annotated[str | None, Query(max_length=400, description="`next` of the page before")] = None,
+        after: Annotated[str | None, Query(pattern=PLACE, description="`next` of the page before")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> LinePage:
         """List the cost lines of a tenant, oldest first."""
