@@ -17,10 +17,10 @@ from ninefold.app.config_source import Document, Value
 
 LOCAL_MODELS = ("local/embed", "local/reader")
 CAN_DO: Mapping[str, tuple[str, ...]] = {
-    "openai": ("chat", "embeddings"),
+    "openai": ("chat", "embeddings", "count_tokens"),
     "anthropic": ("chat", "count_tokens"),
     "local:embed": ("embeddings",),
-    "local": ("chat",),
+    "local": ("chat", "count_tokens"),
 }
 _EXPECTED = {
     "int_type": "must be a whole number",

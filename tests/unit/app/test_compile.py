@@ -55,9 +55,9 @@ def test_the_example_compiles_to_exact_values(tmp_path: Path, example: str):
         25_000_000,
     )
     assert openai.price.version.startswith("config:")
-    assert (openai.operations, claude.operations) == (("chat", "embeddings"), ("chat", "count_tokens"))
+    assert (openai.operations, claude.operations) == (("chat", "embeddings", "count_tokens"), ("chat", "count_tokens"))
     assert claude.price == LIST_PRICE
-    assert (embed.operations, reader.operations) == (("embeddings",), ("chat",))
+    assert (embed.operations, reader.operations) == (("embeddings",), ("chat", "count_tokens"))
     assert {embed.base_url, reader.base_url} == {f"unix:{tmp_path}/.ninefold/run/worker.sock"}
     assert {embed.price, reader.price} == {LOCAL_PRICE}
     assert (found.models[0].name, found.models[0].deployments, found.models[0].max_attempts) == ("fast", ("openai-eu", "claude-us"), 3)
