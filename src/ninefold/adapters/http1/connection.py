@@ -214,7 +214,7 @@ class Connection(asyncio.Protocol):
         self.response = response.line = None
         self.owner.watched.discard(response)
         response.arrived()
-        if self._keep and self._clean and self._rest is None and self.usable() and transport.get_write_buffer_size() == 0:
+        if self._keep and self._clean and self._rest is None and self.usable() and not transport.get_write_buffer_size():
             if response.paused:
                 self.resume()
             hint = response.headers.get(b"keep-alive")
