@@ -18,7 +18,7 @@ from ninefold.app.lifespan import Lifespan
 from ninefold.app.logging import Log
 from ninefold.app.process_boot import Boot
 from ninefold.app.process_database import open_for
-from ninefold.app.process_store import books_of, keys_of
+from ninefold.app.process_store import books_of, keys_of, projector_of
 from ninefold.app.publish_config import ConfigPublisher
 from ninefold.domain.errors import Unavailable
 from ninefold.domain.snapshot import Snapshot
@@ -30,6 +30,7 @@ from ninefold.http.api_state import ConfigStatus, Health, LoopHealth, SnapshotFa
 _WATCH_S = 0.5
 _REFRESH_S = 5.0
 _MIRROR_S = 0.5
+_PROJECT_S = 0.2
 
 
 class Control:
@@ -47,6 +48,8 @@ class Control:
         self._lifespan = Lifespan(log)
         self._lifespan.add("config", self._keeper.follow, every_s=_WATCH_S)
         self._lifespan.add("refresh", self._keeper.refresh, every_s=_REFRESH_S)
+        self._projector = projector_of(self._database, data_dir)
+        self._lifespan.add("ledger", self._projector.step, every_s=_PROJECT_S)
         self._lifespan.add("snapshot", self._mirror, every_s=_MIRROR_S)
         self.api = self._make_api(log)
 
@@ -89,6 +92,7 @@ class Control:
         """Prometheus text."""
         lines = ["# TYPE ninefold_control_loop_failures gauge"]
         lines += [f'ninefold_control_loop_failures{{loop="{state.name}"}} {state.failures}' for state in self._lifespan.states()]
+        lines += ["# TYPE ninefold_journals_unreadable gauge", f"ninefold_journals_unreadable {len(self._projector.unreadable)}"]
         status = self._keeper.status()
         lines += ["# TYPE ninefold_snapshot_version gauge", f"ninefold_snapshot_version {status.snapshot_version}"]
         lines += ["# TYPE ninefold_config_refused gauge", f"ninefold_config_refused {int(status.state == 'refused')}"]

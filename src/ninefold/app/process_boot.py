@@ -8,6 +8,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
+# Below the data directory.
+JOURNAL_FOLDER = "journal"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
@@ -18,7 +21,8 @@ class Boot:
     alive on all machines, and is used again only after its holder's death was seen. The child writes one byte to `ready_fd` and
     closes it once it serves. `control` is the control plane's base URL. `config` is the path of the configuration file, "" where
     there is none; overrides from the command line travel in the environment. `database_password` is a reference, `env:NAME` or
-    `file:PATH`, never the password: a command line can be read by everybody on the machine.
+    `file:PATH`, never the password: a command line can be read by everybody on the machine. From `go_fd` comes one byte once there
+    is a store to start from: until then a child may import, and no more.
     """
 
     data_dir: str
@@ -31,6 +35,7 @@ class Boot:
     drain_s: float = 30.0
     worker: str = ""
     ready_fd: int | None = None
+    go_fd: int | None = None
     config: str = ""
     log_level: str = "info"
 
@@ -40,16 +45,26 @@ class Boot:
 
 
 def parse_boot(argv: Sequence[str] | None = None) -> Boot:
-    """The boot given on the command line; members that this version does not know are ignored. Exits with 2 where there is none."""
+    """The boot given on the command line, returned once the supervisor says that there is a store to start from.
+
+    Members that this version does not know are ignored. Exits with 2 where there is no boot, with 1 where there will be no store.
+    """
     parser = argparse.ArgumentParser(description="A process of `ninefold up`; it is started by the supervisor.")
     parser.add_argument("--boot", required=True, help="one JSON object")
     given = parser.parse_args(argv).boot
     known = {field.name for field in fields(Boot)}
     try:
         document = json.loads(given)
-        return Boot(**{name: value for name, value in document.items() if name in known})
+        boot = Boot(**{name: value for name, value in document.items() if name in known})
     except (ValueError, TypeError, AttributeError) as error:
         parser.error(f"--boot is not a boot document: {error}")
+    if boot.go_fd is not None:
+        # What takes longest at a start are our imports, which are done by now, and the supervisor's work on the store: they overlap.
+        said = os.read(boot.go_fd, 1)
+        os.close(boot.go_fd)
+        if not said:
+            parser.exit(1)
+    return boot
 
 
 def announce_ready(boot: Boot) -> None:

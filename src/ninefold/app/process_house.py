@@ -43,9 +43,10 @@ def prepare(
     log_level: str,
     report: Callable[..., None],
 ) -> Prepared:
-    """The data directory is ours, the database is migrated, a snapshot is in force, and the sockets listen.
+    """The data directory is ours, and the sockets listen; the store is filled when the house is run.
 
-    `report(event, **fields)` hears of each step. Raises: ConfigInvalid; Conflict where the directory or a port is taken; Unavailable.
+    `report(event, **fields)` hears of each step of that.
+    Raises: ConfigInvalid; Conflict where the directory or a port is taken; Unavailable.
     """
     config = load_config(path, environ, overrides)
     data_dir = config.path(config.data_dir)
@@ -62,10 +63,13 @@ def prepare(
         control_port = _port(sockets[CONTROL]) if CONTROL in sockets else server.effective_control_port
         boot = boot_of(config, control=f"http://127.0.0.1:{control_port}", log_level=log_level)
         new_admin_key = ensure_admin_key(data_dir) if CONTROL in roles else None
-        if CONTROL in roles:
-            _fill_store(config, boot, data_dir, environ, report)
+
+        def fill() -> None:
+            if CONTROL in roles:
+                _fill_store(config, boot, data_dir, environ, report)
+
         counts = {role: (server.workers if role == GATEWAY else 1) for role in roles}
-        house = House(boot=boot, node=node_id(data_dir), counts=counts, sockets=sockets, keep_fds=(lock.fd,))
+        house = House(boot=boot, node=node_id(data_dir), counts=counts, sockets=sockets, keep_fds=(lock.fd,), fill=fill)
     except BaseException:
         for each in sockets.values():
             each.close()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+from ninefold.adapters.journal.reader import JournalReader
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.keys import SqlKeyStore
 from ninefold.adapters.sql.leases import SqlLeaseStore
@@ -17,15 +19,19 @@ from ninefold.adapters.sql.snapshots import SqlSnapshotStore
 from ninefold.app.books import Books
 from ninefold.app.config import load_config
 from ninefold.app.keys import Keys
+from ninefold.app.process_boot import JOURNAL_FOLDER
 from ninefold.app.process_database import open_for
 from ninefold.app.process_house import boot_of
 from ninefold.domain.errors import Unavailable
+from ninefold.finops.projector import Projector
 
 T = TypeVar("T")
 
 
-def with_store(path: Path | None, work: Callable[[Database], Awaitable[T]]) -> T:
-    """What `work` returned. Raises: ConfigInvalid; Unavailable where there is no database of this version yet."""
+def with_store(path: Path | None, work: Callable[[Database, Path], Awaitable[T]]) -> T:
+    """What `work` returned for the database and the data directory.
+
+    Raises: ConfigInvalid; Unavailable where there is no database of this version yet."""
     config = load_config(path, os.environ)
     boot = boot_of(config)
     data_dir = Path(boot.data_dir)
@@ -37,7 +43,7 @@ def with_store(path: Path | None, work: Callable[[Database], Awaitable[T]]) -> T
             raise Unavailable("the database is not at the schema of this version: start `ninefold up` once, which migrates it")
 
         async def run() -> T:
-            return await work(database)
+            return await work(database, data_dir)
 
         return asyncio.run(run())
     finally:
@@ -52,3 +58,8 @@ def keys_of(database: Database) -> Keys:
 def books_of(database: Database) -> Books:
     """The books in `database`, as the control plane has them too."""
     return Books(SqlLedger(database), SqlLeaseStore(database), SqlSnapshotStore(database))
+
+
+def projector_of(database: Database, data_dir: Path) -> Projector:
+    """What turns the journals of `data_dir` into the ledger in `database`."""
+    return Projector(JournalReader(data_dir / JOURNAL_FOLDER), SqlLedger(database), SqlLeaseStore(database), wall=time.time)

@@ -17,15 +17,21 @@ from ninefold.app.process_child import COMMANDS, CONTROL, GATEWAY, WORKER, Child
 
 _READY_WITHIN_S = 15.0
 _GRACE_S = 2.0
+_GATEWAY_FIRST_S = 3.0
 _LAST_LEAVE_S = 10.0
 _HOPELESS_AFTER = 5
 _WAIT_S = 3600.0
 _WATCHED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
+def _nothing() -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the supervisor keeps running. `sockets` are by kind of child; a kind without one listens on nothing of ours.
+    """What the supervisor keeps running. `fill` makes the store that children start from; it is called once, after the first gateways
+    were started, and may take its time, as their imports do. `sockets` are by kind of child; a kind without one listens on nothing of ours.
 
     `boot` is what all children have in common; `node` goes before the names of workers; `keep_fds` are descriptors that every child
     holds too; `commands` says how a child of a kind is started.
@@ -36,6 +42,7 @@ class House:
     counts: Mapping[str, int]
     sockets: Mapping[str, socket.socket]
     keep_fds: Sequence[int] = ()
+    fill: Callable[[], None] = _nothing
     commands: Mapping[str, Sequence[str]] = field(default_factory=lambda: COMMANDS)
 
 
@@ -69,8 +76,7 @@ class Supervisor:
         before = [(number, signal.signal(number, self._on_signal)) for number in _WATCHED]
         wakeup_before = signal.set_wakeup_fd(wake_writer.fileno(), warn_on_full_buffer=False)
         try:
-            for slot in self._slots:
-                self._start(slot)
+            self._start_first()
             while not self._finished():
                 self._turn(wake_reader)
         finally:
@@ -123,7 +129,24 @@ class Supervisor:
 
     # Starting
 
-    def _start(self, slot: Slot, *, as_successor: bool = False) -> None:
+    def _start_first(self) -> None:
+        """Gateways start, and wait for the store that is filled meanwhile; the others when the first gateway serves, so that they do
+        not take the processor from it. Raises: what `fill` raises."""
+        gateways = [slot for slot in self._slots if slot.kind == GATEWAY]
+        reader, writer = os.pipe()
+        try:
+            for slot in gateways:
+                self._start(slot, go_fd=reader)
+            self._house.fill()
+            os.write(writer, b"1" * len(gateways))
+        finally:
+            os.close(reader)
+            os.close(writer)
+        for slot in self._slots:
+            if slot.kind != GATEWAY:
+                slot.start_at = self._clock() + (_GATEWAY_FIRST_S if gateways else 0.0)
+
+    def _start(self, slot: Slot, *, as_successor: bool = False, go_fd: int | None = None) -> None:
         """A new process runs in `slot`, under a name that no living process has."""
         listener = self._house.sockets.get(slot.kind)
         worker = self._free_name(slot.kind)
@@ -136,9 +159,10 @@ class Supervisor:
                 workers=self._house.counts.get(slot.kind, 1),
                 worker=worker,
                 ready_fd=ready_fd,
+                go_fd=go_fd,
             )
 
-        fds = [*self._house.keep_fds, *([listener.fileno()] if listener is not None else [])]
+        fds = [*self._house.keep_fds, *([listener.fileno()] if listener is not None else []), *([go_fd] if go_fd is not None else [])]
         child = spawn(self._house.commands[slot.kind], boot, pass_fds=fds, now=self._clock(), worker=worker)
         self._selector.register(child.ready_fd, selectors.EVENT_READ)
         slot.start_at = None
@@ -177,6 +201,9 @@ class Supervisor:
         if slot.kind == GATEWAY and not self._was_ready:
             self._was_ready = True
             self._report("gateway.ready")
+            for other in self._slots:
+                if other.kind != GATEWAY and other.start_at is not None:
+                    other.start_at = self._clock()
         if slot.successor is child:
             self._hand_over(slot)
         if not self._all_ready and all(other.current is not None and other.current.ready for other in self._slots):

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     from ninefold.app.process_store import books_of, with_store  # noqa: PLC0415  # `--help` needs no database
     from ninefold.http.api_ledger_facts import budget_facts  # noqa: PLC0415  # as above
 
-    found = [budget_facts(each) for each in with_store(config_path(args), lambda database: books_of(database).budgets(args.tenant))]
+    found = [budget_facts(each) for each in with_store(config_path(args), lambda database, _: books_of(database).budgets(args.tenant))]
     rows = [[each[column] for column in _COLUMNS] for each in found]
     say({"budgets": found}, text=table(_COLUMNS, rows) if rows else "No tenant has a budget.", as_json=args.json)
     return DONE

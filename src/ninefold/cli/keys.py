@@ -49,7 +49,9 @@ def _create(args: argparse.Namespace) -> int:
 
     held, secret = with_store(
         config_path(args),
-        lambda database: keys_of(database).create(tenant=args.tenant, name=args.name, expires_in_s=expires_in_s, attribution=attribution),
+        lambda database, _: keys_of(database).create(
+            tenant=args.tenant, name=args.name, expires_in_s=expires_in_s, attribution=attribution
+        ),
     )
     document = {**facts_of(held), "secret": secret}
     text = f"{pairs(_for_people(document))}\n\nThe secret is shown this once and stored nowhere."
@@ -61,7 +63,7 @@ def _list(args: argparse.Namespace) -> int:
     from ninefold.app.process_store import keys_of, with_store  # noqa: PLC0415  # as above
     from ninefold.http.api_key_facts import facts_of  # noqa: PLC0415  # as above
 
-    documents = [facts_of(held) for held in with_store(config_path(args), lambda database: keys_of(database).listing(args.tenant))]
+    documents = [facts_of(held) for held in with_store(config_path(args), lambda database, _: keys_of(database).listing(args.tenant))]
     now = time.time()
     rows = [(each["key_id"], each["tenant"], each["name"], _state(each, now), _day(each["created_at"])) for each in documents]
     text = table(("key_id", "tenant", "name", "state", "created"), rows) if rows else "No key was made at run time yet."
@@ -73,7 +75,7 @@ def _revoke(args: argparse.Namespace) -> int:
     from ninefold.app.process_store import keys_of, with_store  # noqa: PLC0415  # as above
     from ninefold.http.api_key_facts import facts_of  # noqa: PLC0415  # as above
 
-    document = facts_of(with_store(config_path(args), lambda database: keys_of(database).revoke(args.key_id)))
+    document = facts_of(with_store(config_path(args), lambda database, _: keys_of(database).revoke(args.key_id)))
     say(document, text=f"{document['key_id']} of tenant {document['tenant']} is revoked.", as_json=args.json)
     return DONE
 

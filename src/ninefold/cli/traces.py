@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from ninefold.app.process_store import books_of, with_store  # noqa: PLC0415  # wrong use is told without a database
     from ninefold.http.api_ledger_facts import trace_facts  # noqa: PLC0415  # as above
 
-    record = with_store(config_path(args), lambda database: books_of(database).trace(args.trace_id))
+    record = with_store(config_path(args), lambda database, _: books_of(database).trace(args.trace_id))
     if not (record.lines or record.decisions or record.answers or record.refusals):
         raise NotFound("the books have nothing under this trace id; a request of the last second may still be on its way there")
     document = trace_facts(args.trace_id, record)

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,6 @@ def run(args: argparse.Namespace) -> int:
     from ninefold.app.process_house import prepare  # noqa: PLC0415  # as above
     from ninefold.app.supervisor import Supervisor  # noqa: PLC0415  # as above
 
-    started = time.monotonic()
     roles = tuple(dict.fromkeys(role.strip() for role in args.roles.split(",") if role.strip()))
     unknown = sorted(set(roles) - set(_ROLES))
     if unknown or not roles:
@@ -51,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     facts = {"url": prepared.url, "control_url": prepared.control_url, "data_dir": str(prepared.data_dir)}
     if prepared.new_admin_key is not None:
         facts["admin_key_file"] = str(prepared.new_admin_key)
-    report("house.prepared", **facts, after_ms=round((time.monotonic() - started) * 1000))
+    report("house.prepared", **facts)
     try:
         return Supervisor(prepared.house, _telling(report, facts, as_json=args.json)).run()
     finally:
