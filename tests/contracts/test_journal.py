@@ -123,6 +123,8 @@ def test_one_process_writes_an_epoch_and_an_epoch_is_written_once(folder):
 def test_death_is_proved_by_the_lock_or_by_a_successor(folder):
     reader = JournalReader(folder)
     journal = JournalWriter(folder, "w0", 4)
+    with reader.proof_of_death("elsewhere", 1) as dead:
+        assert not dead, "a worker that never ran here"
     with reader.proof_of_death("w0", 4) as dead:
         assert not dead
     with reader.proof_of_death("w0", 3) as dead:

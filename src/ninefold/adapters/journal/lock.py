@@ -57,7 +57,10 @@ class WorkerLock:
 def proof_of_death(folder: Path, worker: str, epoch: int) -> Generator[bool]:
     """Inside the context: whether nobody can write `epoch` any more; while it is proved by the lock, nobody can become the worker."""
     try:
-        descriptor = os.open(_path(folder, worker), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(_path(folder, worker), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False  # a worker of another machine: nothing can be proved from here
+        return
     except OSError as error:
         raise Unavailable(f"the journal folder {folder} cannot be read: {error.strerror}") from error
     try:
