@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ninefold.knowledge.answer import NO_QUESTION, NO_TEXT, NOT_THERE, Answer, Citation, Piece
@@ -14,6 +15,7 @@ from ninefold.ports.embedder import Embedder
 
 MAX_QUOTES = 3
 MAX_LISTED = 12
+MAX_READ_CHARS = 4_000_000  # about a second a megabyte, so that one request cannot hold a thread for minutes
 # A further sentence is quoted if its evidence is nearly that of the best one.
 NEARLY = 0.85
 
@@ -31,16 +33,29 @@ def stream(asked: Asked, embedder: Embedder | None) -> Iterator[Piece]:
     elif not any(source.text.strip() for source in asked.sources):
         yield Piece(text=NO_TEXT)
     else:
+        sources, cut = _readable(asked.sources)
         questions = single_questions(asked.question)
         numbered = 0
         for place, question in enumerate(questions):
             if len(questions) > 1:
                 yield Piece(text=f"{'' if place == 0 else chr(10) * 2}{question}\n\n")
-            for piece in _one(question, asked.sources, embedder, numbered):
+            for piece in _one(question, sources, embedder, numbered):
                 numbered += len(piece.citations)
                 yield piece
+        if cut:
+            yield Piece(text=f"\n\nRead only the first {MAX_READ_CHARS:,} characters of what you gave me.")
     if asked.unread:
         yield Piece(text=f"\n\nNot read, because the reader takes plain text only: {', '.join(asked.unread)}.")
+
+
+def _readable(sources: Sequence[Source]) -> tuple[list[Source], bool]:
+    """As much of the sources, from the first on, as is read; and whether something was left out."""
+    kept: list[Source] = []
+    left = MAX_READ_CHARS
+    for source in sources:
+        kept.append(source if len(source.text) <= left else replace(source, text=source.text[:left]))
+        left -= len(kept[-1].text)
+    return kept, sum(len(source.text) for source in sources) > MAX_READ_CHARS
 
 
 def _one(question: str, sources: Sequence[Source], embedder: Embedder | None, numbered: int) -> Iterator[Piece]:

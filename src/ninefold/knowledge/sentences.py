@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 MAX_SENTENCE_CHARS = 600
+_WORDY = re.compile(r"[^\W_]")  # what has no letter and no digit answers nothing
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _HEADING = re.compile(r"\s{0,3}(#{1,6})[ \t]+(\S.*)")
 _ITEM = re.compile(r"\s*(?:[-*+•‣◦\u2013]|\(?\d{1,3}[.)]|\(?[a-zA-Z][.)])[ \t]+(?=\S)")
 _RULE = re.compile(r"\s*(?:[-=_*]\s?){3,}\s*\Z")
-_TABLE_RULE = re.compile(r"[\s|:+=-]*-[\s|:+=-]*\Z")
 _ROW = re.compile(r"\s*\|.*\||[^|\r\n]+(?:\s\|\s[^|\r\n]*)+|[^\t\r\n]+(?:\t[^\t\r\n]+){1,}")
 _PAIR = re.compile(r"\s*[*_\"']{0,3}[^\W\d_][\w ()/&'\u2019-]{0,39}[*_\"']{0,3}:[*_]{0,2}\s+\S")
 _TITLE = re.compile(r"[^\W_][^\r\n]{0,78}[^\s.!?:;,。！？]\s*\Z")  # noqa: RUF001 - the full-width marks end sentences too
 # An end: Latin marks with what closes after them and white space, or an East Asian mark, which needs none.
-_END = re.compile(r"[.!?…]+[\"'”’)\]»*_]*(?=\s)|[。！？]+[”’」』）]*|[।؟۔]+(?=\s)")  # noqa: RUF001 - as above
+# The look-behind keeps a long run of marks linear.
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]»*_]*+(?=\s)|[。！？]+[”’」』）]*|(?<![।؟۔])[।؟۔]++(?=\s)")  # noqa: RUF001 - as above
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|cf|ca|approx|no|nr|fig|sec|art|al|inc|ltd|co|corp|dept|est|z\.b|d\.h|bzw|usw|vgl|ggf|inkl|max|min)"
     r"|\b[A-Za-z]|\b(?:[A-Za-z]\.)+[A-Za-z])\.\Z",
@@ -73,7 +74,8 @@ class _Reader:
 
     def add(self, start: int, end: int, kind: SentenceKind) -> None:
         for first, last in _shortened(self.text, start, end):
-            self.out.append(Sentence(first, last, self.block, kind, self.above()))
+            if _WORDY.search(self.text, first, last):
+                self.out.append(Sentence(first, last, self.block, kind, self.above()))
 
     def flush(self) -> None:
         """The collected paragraph became sentences; one that asks is the heading of what follows it."""
@@ -106,7 +108,11 @@ def split(text: str, *, leave_out: tuple[tuple[int, int], ...] = ()) -> list[Sen
     fenced = False
     for number, (start, end) in enumerate(lines):
         line = text[start:end]
-        if _FENCE.match(line):
+        if line.isspace():
+            if not fenced:
+                state.header_row = ""
+                state.flush()
+        elif _FENCE.match(line):
             state.flush()
             state.block += 1
             fenced = not fenced
@@ -127,14 +133,12 @@ def _line(state: _Reader, start: int, end: int, *, before: str, after: str) -> N
     row = _is_row(line)
     if not row:
         state.header_row = ""
-    if not line.strip():
-        state.flush()
-    elif heading := _HEADING.match(line):
+    if heading := _HEADING.match(line):
         state.flush()
         state.head(len(heading.group(1)), heading.group(2))
     elif state.paragraph is None and (level := _underlined(line, after)):
         state.head(level, line)
-    elif _RULE.match(line) or _TABLE_RULE.match(line):
+    elif _RULE.match(line) or _is_table_rule(line):
         state.flush()
     elif row:
         _row(state, start, end, after=after)
@@ -165,6 +169,10 @@ def _is_title(line: str) -> bool:
     return len(words) <= 10 and bool(_TITLE.match(line.strip())) and (words[0][0].isupper() or words[0][0].isdigit())
 
 
+def _is_table_rule(line: str) -> bool:
+    return "-" in line and not line.strip(" \t\r\n|:+=-")
+
+
 def _is_row(line: str) -> bool:
     return ("|" in line or "\t" in line.strip()) and bool(_ROW.fullmatch(line.strip()))
 
@@ -176,7 +184,7 @@ def _row(state: _Reader, start: int, end: int, *, after: str) -> None:
     first, last = _trimmed(state.text, start, end)
     if not state.header_row:
         state.header_row = state.text[first:last][:300]
-        if _TABLE_RULE.match(after.strip() or "x"):
+        if _is_table_rule(after):
             return
     if last > first:
         state.add(first, last, SentenceKind.ROW)

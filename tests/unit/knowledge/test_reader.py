@@ -158,6 +158,22 @@ def test_a_megabyte_is_read_but_only_the_best_of_it_embedded() -> None:
     assert embedder.texts <= 65
 
 
+def test_beyond_its_bound_it_says_that_it_stopped_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ninefold.knowledge.reader.MAX_READ_CHARS", 2_000)
+    filler = "The river ran past the mill.\n" * 100
+    found = ask("What is the restocking fee?", filler, "The restocking fee is 8 percent.")
+    assert found.text.startswith(NOT_THERE)
+    assert "Read only the first 2,000 characters" in found.text
+    assert "Read only" not in ask("What is the restocking fee?", "The restocking fee is 8 percent.").text
+
+
+@pytest.mark.parametrize("hostile", ["-", ".", "|", "'", " ", "\t", "#", "?", ". ", "a.", "- ", "\n", "。", "a|b\t", "۔", ":", "```\n"])
+def test_no_text_makes_splitting_slow(hostile: str) -> None:
+    """Quadratic patterns would take minutes here, and the suite's own time limit would end them."""
+    found = ask("What is the fee?", hostile * (1_000_000 // len(hostile)) + "x\n\nThe fee is 8 EUR.")
+    assert "The fee is 8 EUR." in quoted(found)
+
+
 def test_the_handbook_is_answered_and_what_it_lacks_is_not(embedder: Embedder) -> None:
     first = [question for question, wanted in ANSWERABLE if wanted in " ".join(quoted(ask(question, HANDBOOK, embedder=embedder))[:1])]
     missed = [
