@@ -10,6 +10,7 @@ from ninefold.domain.errors import InvalidRequest
 # RFC 9112 section 7.1. Extensions and trailers are read and ignored.
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t -~\x80-\xff]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
+_FRAMING = (b"content-length", b"transfer-encoding")
 _LINE_BYTES: Final = 4096
 _TRAILERS_BYTES: Final = 16_384
 # A frame costs 1.5 us whatever it holds: many frames with next to nothing in them would stop everybody else.
@@ -82,6 +83,6 @@ class ChunkCutter:
             return True
         else:
             self._trailers_bytes += len(line)
-            if self._trailers_bytes > _TRAILERS_BYTES or _TRAILER.fullmatch(line) is None:
+            if self._trailers_bytes > _TRAILERS_BYTES or _TRAILER.fullmatch(line) is None or line.lower().startswith(_FRAMING):
                 raise InvalidRequest("The request's trailers are not valid.")
         return False

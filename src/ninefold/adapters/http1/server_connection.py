@@ -307,12 +307,17 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The next pipelined request has its turn."""
-        if self._phase != IDLE or self.write_paused:
+        if self._phase != IDLE or self.write_paused or not self._pending:
             return
         data, self._pending = self._pending, b""
-        self._resume()
-        if data:
-            self._take(data)
+        self._take(data)
+        if not self._reading and self._has_room():
+            self._resume()
+
+    def _has_room(self) -> bool:
+        if self._body is not None:
+            return self._body.wanted or self._body.received <= READ_AHEAD_BYTES
+        return len(self._pending) <= READ_AHEAD_BYTES // 2
 
     # -- ends
 
