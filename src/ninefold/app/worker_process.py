@@ -108,7 +108,7 @@ async def serve(boot: Boot, named: Mapping[str, Path], idle_unload_s: float, log
     api = LocalApi(models, work, wall=time.time, new_id=lambda: secrets.token_hex(12))
     server = HttpServer(api.handle, render_error, ServerLimits())
     path = Path(boot.data_dir) / WORKER_SOCKET
-    await server.listen(bind_socket(path))
+    await server.listen(socket.socket(fileno=boot.fd) if boot.fd is not None else bind_socket(path))
     lifespan = Lifespan(log)
     lifespan.add("unload", lambda: shelf.unload_idle(idle_unload_s, log), every_s=min(_SWEEP_S, max(idle_unload_s, 0.05)))
     lifespan.start()

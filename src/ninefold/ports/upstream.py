@@ -57,7 +57,7 @@ class AttemptLimits:
     traceparent: str
 
 
-class AttemptFailed(Exception):  # noqa: N818 - named for what happened, like the tree of errors it carries
+class AttemptFailed(Exception):
     """One attempt came to nothing before its first content: `error` says why, `usage` what it may cost all the same.
 
     `elsewhere` tells whether another deployment might do better; it is False where the request itself is at fault.
