@@ -5,7 +5,10 @@ from __future__ import annotations
 from ninefold.domain.cost import CostLine
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import Usage
-from ninefold.finops.slices import CONCURRENT, NANOS, REQUESTS, Amounts, Line, Slice
+from ninefold.finops.slices import CONCURRENT, INPUT, NANOS, OUTPUT, REQUESTS, TOKENS, Amounts, Line, Slice
+
+# The measures of which an attempt uses a part; a request and a slot are used whole.
+_SPENT = (NANOS, TOKENS, INPUT, OUTPUT)
 
 
 class OpenAttempt:
@@ -57,25 +60,22 @@ class HoldState:
 
     def spend(self, actual: Amounts) -> int:
         """`actual` replaces what a (now removed) attempt held; what nothing covers is booked as overrun. Returns that, in nanos."""
-        held, others = self.held, self.attempts.values()
-        uncovered = 0
-        beyond = [0] * 6
-        for code, used in enumerate(actual):
-            if used:
-                left = held[code] - used
-                needed = sum(attempt.worst[code] for attempt in others) if others else 0
-                if left < needed:
-                    # What the other open attempts may need stays held; the rest comes out of the slice.
-                    beyond[code] = min(needed - left, used)
-                    left += beyond[code]
-                held[code] = left
-        for one in self.slices:
-            code = one.code
-            if actual[code]:
-                missing = one.charge(actual[code], beyond[code])
-                if code == NANOS and missing > uncovered:
-                    uncovered = missing
-        return uncovered
+        held, others = self.held, self.attempts
+        beyond: dict[int, int] = {}
+        for code in _SPENT:
+            left = held[code] - actual[code]
+            needed = sum(attempt.worst[code] for attempt in others.values()) if others else 0
+            if left < needed:
+                # What the other open attempts may need stays held; the rest comes out of the slice.
+                beyond[code] = min(needed - left, actual[code])
+                left += beyond[code]
+            held[code] = left
+        if not beyond:
+            for one in self.slices:
+                one.spent += actual[one.code]
+            return 0
+        missing = [(one.code, one.charge(actual[one.code], beyond.get(one.code, 0))) for one in self.slices]
+        return max((nanos for code, nanos in missing if code == NANOS), default=0)
 
 
 def worst_case(deployment: Deployment, input_tokens: int, output_tokens: int) -> Amounts:

@@ -49,7 +49,7 @@ class MeterCounts:
 class LeasedMeter:
     """Implements `ninefold.ports.meter.Meter`. `run` belongs to a supervised group of the worker that owns the meter.
 
-    `try_hold` over five accounts costs about 3 µs, its journal frame included. `opened_at` is the monotonic time from before the
+    `try_hold` over five accounts costs about 4 µs, its journal frame included (1.5 times what a frozen dataclass of eight fields costs). `opened_at` is the monotonic time from before the
     worker's epoch was opened: its leases end `opened.remaining_s` after that unless the store is reached again.
     """
 
@@ -89,10 +89,15 @@ class LeasedMeter:
         needs = _needs(request)
         slices = books.slices
         if slices:
-            if books.line or self._monotonic() >= self._usable_until or not take(slices, needs):
+            if books.line or self._monotonic() >= self._usable_until:
                 return None
+            # `take`, spelt out: this is the path of every request.
             for one in slices:
-                if one.free < one.low and one not in self._concerned:
+                if one.free < needs[one.code]:
+                    return None
+            for one in slices:
+                free = one.free = one.free - needs[one.code]
+                if free < one.low and one not in self._concerned:
                     self._concerned.add(one)
                     self._wake.set()
         return self._held(request, books, needs)
