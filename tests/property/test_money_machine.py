@@ -350,4 +350,4 @@ class MoneyMachine(RuleBasedStateMachine):
 
 
 TestMoney = MoneyMachine.TestCase
-TestMoney.settings = settings(max_examples=20, stateful_step_count=30, deadline=None, derandomize=True)
+TestMoney.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, derandomize=True)

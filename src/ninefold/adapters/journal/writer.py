@@ -25,7 +25,8 @@ _pack = Struct("<II").pack
 class JournalWriter:
     """Implements `ninefold.ports.journal.Journal` for one (worker, epoch); made after a fork, used from one thread.
 
-    A second thread does the fsyncs, so that the event loop never waits for the disk. Two frames and their commit cost about 5 µs, most of it write(2).
+    A second thread does the fsyncs, so that the event loop never waits for the disk. Two frames and their commit cost about 5 µs,
+    most of it in write(2).
     """
 
     def __init__(
