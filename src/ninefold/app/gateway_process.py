@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -19,6 +20,7 @@ from ninefold.domain.errors import Unavailable
 
 _POLL_S = 0.2
 _METRICS_S = 1.0
+_RETRY_S = 0.5
 
 
 async def serve(boot: Boot, log: Log) -> None:
@@ -27,11 +29,14 @@ async def serve(boot: Boot, log: Log) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    wiring = await wire_gateway(boot, os.environ, log)
+    wiring = await _wired(boot, log, stop)
+    if wiring is None:
+        return
     lifespan = Lifespan(log)
     lifespan.add("snapshot", wiring.follower.step, every_s=_POLL_S)
     lifespan.add("meter", wiring.meter.run, every_s=_POLL_S)
     lifespan.add("metrics", wiring.metrics.publish, every_s=_METRICS_S)
+    lifespan.add("fence", lambda: _leave_if_fenced(wiring, stop, log), every_s=_POLL_S)
     lifespan.start()
     if boot.fd is None:
         raise SystemExit("a gateway needs the descriptor of a listening socket")
@@ -47,6 +52,26 @@ async def serve(boot: Boot, log: Log) -> None:
     await lifespan.stop()
     await _hand_over(wiring, log)
     log.info("gateway.stopped", cut=cut)
+
+
+async def _leave_if_fenced(wiring: GatewayWiring, stop: asyncio.Event, log: Log) -> None:
+    """A worker that was taken for dead may not spend any more: it leaves, and its place is filled under a new epoch."""
+    if wiring.meter.counts.fenced and not stop.is_set():
+        log.error("worker.fenced", worker=wiring.lock.worker)
+        stop.set()
+
+
+async def _wired(boot: Boot, log: Log, stop: asyncio.Event) -> GatewayWiring | None:
+    """A worker that starts while the database is down waits for it, and its callers with it; None where it is told to end meanwhile."""
+    while not stop.is_set():
+        try:
+            return await wire_gateway(boot, os.environ, log)
+        except Unavailable as error:
+            log.warning("gateway.waiting", reason=error.detail)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY_S):
+                    await stop.wait()
+    return None
 
 
 async def _hand_over(wiring: GatewayWiring, log: Log) -> None:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ninefold.app.admin_key import ensure_admin_key
+from ninefold.app.compile import WORKER_SOCKET
 from ninefold.app.config import Config, load_config
 from ninefold.app.process_boot import Boot
 from ninefold.app.process_child import CONTROL, GATEWAY, WORKER
 from ninefold.app.process_lock import DataDirLock
 from ninefold.app.process_node import node_id
-from ninefold.app.process_socket import listen
+from ninefold.app.process_socket import listen, listen_unix
 from ninefold.app.supervisor import House
 from ninefold.domain.errors import Conflict, Unavailable
 
@@ -60,6 +61,9 @@ def prepare(
         if CONTROL in roles:
             # Loopback whatever `server.host` says: gateways are its door to the outside.
             sockets[CONTROL] = listen("127.0.0.1", server.effective_control_port, setting="server.control_port")
+        if WORKER in roles:
+            # Ours, so that a request for a local model waits for a worker that is starting instead of being refused.
+            sockets[WORKER] = listen_unix(data_dir / WORKER_SOCKET)
         control_port = _port(sockets[CONTROL]) if CONTROL in sockets else server.effective_control_port
         boot = boot_of(config, control=f"http://127.0.0.1:{control_port}", log_level=log_level)
         new_admin_key = ensure_admin_key(data_dir) if CONTROL in roles else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+from pathlib import Path
 
 from ninefold.domain.errors import Conflict, InvalidRequest
 
@@ -35,6 +37,27 @@ def listen(host: str, port: int, *, setting: str) -> socket.socket:
             raise Conflict(f"{host}:{port} is in use: stop what listens there, or change {setting}.", param=setting) from error
         raise InvalidRequest(f"{setting}: cannot listen on {host}:{port}: {error.strerror or error}.", param=setting) from error
     return server
+
+
+def listen_unix(path: Path) -> socket.socket:
+    """A listening socket at `path`, for its owner alone; whatever lay there before is replaced at once."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        fresh.unlink(missing_ok=True)
+        listening.bind(str(fresh))
+        fresh.chmod(0o600)
+        listening.listen(256)
+        # A rename replaces a predecessor's socket without a moment in which there is none.
+        fresh.rename(path)
+    except OSError as failure:
+        listening.close()
+        raise InvalidRequest(
+            f"data_dir: cannot listen at {path}: {failure}; a socket's path has at most 107 bytes.", param="data_dir"
+        ) from failure
+    listening.setblocking(False)
+    return listening
 
 
 def is_free(host: str, port: int) -> bool:

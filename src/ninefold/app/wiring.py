@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from ninefold.adapters.http1.server import HttpServer, ServerLimits
 from ninefold.adapters.journal.lock import WorkerLock
 from ninefold.adapters.journal.writer import JournalWriter
 from ninefold.adapters.jsonschema_rs.verdict import verdict
-from ninefold.adapters.snapshot_file.file import SnapshotFile
 from ninefold.adapters.sql.deltas import SqlDeltaLog
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.leases import SqlLeaseStore
@@ -23,7 +23,7 @@ from ninefold.adapters.vendor_http.upstream import HttpUpstream
 from ninefold.app.follow import Follower
 from ninefold.app.logging import Log
 from ninefold.app.observe import Observer
-from ninefold.app.process_boot import Boot
+from ninefold.app.process_boot import JOURNAL_FOLDER, Boot
 from ninefold.app.process_database import open_for
 from ninefold.app.secrets import Secrets
 from ninefold.domain.errors import Unavailable
@@ -37,15 +37,15 @@ from ninefold.http.data_plane import DataPlane, Surroundings
 from ninefold.http.visit import Ids
 from ninefold.identity.authenticate import KeyIndex
 from ninefold.policy.decide import AllowListPolicy
+from ninefold.ports.lease_store import Opened
 from ninefold.routing.board import BreakerBoard
 from ninefold.routing.plan import PriorityRouter
 from ninefold.wire.dialects.anthropic import AnthropicDialect
 from ninefold.wire.dialects.openai import OpenAiDialect
 from ninefold.wire.dialects.tools_offered import offered
 
-JOURNAL_FOLDER = "journal"
 EVENTS_FOLDER = "events"
-SNAPSHOT_FILE = "run/snapshot"
+DIALECTS = {"openai": OpenAiDialect(), "local": OpenAiDialect(), "anthropic": AnthropicDialect()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,77 +72,107 @@ class GatewayWiring:
         self.database.close()
 
 
+@dataclass(slots=True, kw_only=True)
+class _Opened:
+    """What a worker takes hold of before anything can be bound to it."""
+
+    database: Database
+    lock: WorkerLock
+    journal: JournalWriter
+    leases: SqlLeaseStore
+    epoch: Opened
+    opened_at: float
+    snapshot: Snapshot
+    deltas_seen: int
+
+
 async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> GatewayWiring:
-    """A worker, ready to listen. Raises: Unavailable where there is neither a database nor a snapshot on disk, or no journal."""
+    """A worker, ready to listen. Raises: Unavailable while the database does not answer, or the journal cannot be written."""
+    opened = await _open(boot, environ)
     data_dir = Path(boot.data_dir)
-    database = open_for(boot, environ)
-    deltas, snapshots = SqlDeltaLog(database), SqlSnapshotStore(database)
-    head = await deltas.head()
-    snapshot = await _first_snapshot(snapshots, SnapshotFile(data_dir / SNAPSHOT_FILE), log)
-    lock = WorkerLock.acquire(data_dir / JOURNAL_FOLDER, boot.worker)
-    leases = SqlLeaseStore(database)
-    opened_at = time.monotonic()
-    opened = await leases.open_worker(boot.worker)
-    epoch = opened.holder.epoch
-    journal = JournalWriter(data_dir / JOURNAL_FOLDER, boot.worker, epoch, lock=lock)
+    epoch = opened.epoch.holder.epoch
     events = NdjsonEventLog(data_dir / EVENTS_FOLDER, worker=boot.worker.replace("-", "_"), epoch=epoch)
-    meter = LeasedMeter(journal, leases, opened, opened_at=opened_at, monotonic=time.monotonic, wall=time.time)
-    recorder, router = JournalRecorder(journal), PriorityRouter()
-    board = BreakerBoard(boot.worker, time.monotonic)
-    client = Http1Client()
-    upstream = HttpUpstream(
-        client, {"openai": OpenAiDialect(), "local": OpenAiDialect(), "anthropic": AnthropicDialect()}, Secrets(environ).read
-    )
-    dispatch = Dispatch(upstream, meter, recorder, router, board, random.random)
-    parts = Parts(
-        policy=AllowListPolicy(),
-        router=router,
-        meter=meter,
-        recorder=recorder,
-        board=board,
-        dispatch=dispatch,
-        wall=time.time,
-        monotonic=time.monotonic,
-        offered=offered,
-        verdict=verdict,
-    )
-    gateway = Gateway(parts, snapshot)
+    meter = LeasedMeter(opened.journal, opened.leases, opened.epoch, opened_at=opened.opened_at, monotonic=time.monotonic, wall=time.time)
+    client, board = Http1Client(), BreakerBoard(boot.worker, time.monotonic)
+    upstream = HttpUpstream(client, DIALECTS, Secrets(environ).read)
+    gateway = Gateway(_parts(opened.journal, meter, board, upstream), opened.snapshot)
     observer = Observer(events, data_dir / "run", boot.worker, board, gateway.inflight, monotonic=time.monotonic, wall=time.time)
     around = Surroundings(
         ids=Ids(f"{boot.worker}-{epoch:x}", random.Random().getrandbits),
         wall=time.time,
         monotonic=time.monotonic,
         metrics_text=observer.text,
-        unready=lambda: "",
+        unready=lambda: "its epoch was ended by another worker" if meter.counts.fenced else "",
         control=ControlProxy(client, boot.control or "http://127.0.0.1:8081"),
         observe=observer.observe,
     )
-    plane = DataPlane(gateway, KeyIndex(snapshot), around)
+    plane = DataPlane(gateway, KeyIndex(opened.snapshot), around)
     server = HttpServer(plane.handle, plane.stray_error, ServerLimits())
-    follower = Follower(
-        plane, snapshots, deltas, board, seen=head, monotonic=time.monotonic, wall=time.time, changed=upstream.refresh, log=log
-    )
     observer.watch(server, meter)
     return GatewayWiring(
-        database=database,
-        journal=journal,
-        lock=lock,
+        database=opened.database,
+        journal=opened.journal,
+        lock=opened.lock,
         events=events,
         client=client,
         meter=meter,
         data_plane=plane,
         server=server,
-        follower=follower,
         metrics=observer,
+        follower=Follower(
+            plane,
+            SqlSnapshotStore(opened.database),
+            SqlDeltaLog(opened.database),
+            board,
+            seen=opened.deltas_seen,
+            monotonic=time.monotonic,
+            wall=time.time,
+            changed=upstream.refresh,
+            log=log,
+        ),
     )
 
 
-async def _first_snapshot(store: SqlSnapshotStore, kept: SnapshotFile, log: Log) -> Snapshot:
-    try:
-        snapshot = await store.load()
-    except Unavailable as error:
-        log.warning("snapshot.from_disk", reason=error.detail)
-        snapshot = await kept.load()
-    if snapshot is None:
-        raise Unavailable("There is no snapshot to start from; `ninefold up` makes one.")
-    return snapshot
+def _parts(journal: JournalWriter, meter: LeasedMeter, board: BreakerBoard, upstream: HttpUpstream) -> Parts:
+    recorder, router = JournalRecorder(journal), PriorityRouter()
+    return Parts(
+        policy=AllowListPolicy(),
+        router=router,
+        meter=meter,
+        recorder=recorder,
+        board=board,
+        dispatch=Dispatch(upstream, meter, recorder, router, board, random.random),
+        wall=time.time,
+        monotonic=time.monotonic,
+        offered=offered,
+        verdict=verdict,
+    )
+
+
+async def _open(boot: Boot, environ: Mapping[str, str]) -> _Opened:
+    """Nothing is left open where this raises, so that it can be tried again."""
+    folder = Path(boot.data_dir) / JOURNAL_FOLDER
+    with contextlib.ExitStack() as undo:
+        database = open_for(boot, environ)
+        undo.callback(database.close)
+        deltas_seen = await SqlDeltaLog(database).head()
+        snapshot = await SqlSnapshotStore(database).load()
+        if snapshot is None:
+            raise Unavailable("There is no snapshot yet; control publishes one when it starts.", retry_after_s=1)
+        lock = WorkerLock.acquire(folder, boot.worker)
+        undo.callback(lock.release)
+        leases = SqlLeaseStore(database)
+        opened_at = time.monotonic()
+        epoch = await leases.open_worker(boot.worker)
+        journal = JournalWriter(folder, boot.worker, epoch.holder.epoch, lock=lock)
+        undo.pop_all()
+    return _Opened(
+        database=database,
+        lock=lock,
+        journal=journal,
+        leases=leases,
+        epoch=epoch,
+        opened_at=opened_at,
+        snapshot=snapshot,
+        deltas_seen=deltas_seen,
+    )

@@ -25,6 +25,7 @@ from ninefold.app.compile import WORKER_SOCKET
 from ninefold.app.lifespan import Lifespan
 from ninefold.app.logging import Log, route_libraries
 from ninefold.app.process_boot import Boot, announce_ready, parse_boot
+from ninefold.app.process_socket import listen_unix
 from ninefold.domain.errors import Unavailable
 from ninefold.http.local_model import LocalModel, ReaderModel
 from ninefold.http.local_openai import LocalApi, LocalModels, render_error
@@ -108,7 +109,7 @@ async def serve(boot: Boot, named: Mapping[str, Path], idle_unload_s: float, log
     api = LocalApi(models, work, wall=time.time, new_id=lambda: secrets.token_hex(12))
     server = HttpServer(api.handle, render_error, ServerLimits())
     path = Path(boot.data_dir) / WORKER_SOCKET
-    await server.listen(socket.socket(fileno=boot.fd) if boot.fd is not None else bind_socket(path))
+    await server.listen(socket.socket(fileno=boot.fd) if boot.fd is not None else listen_unix(path))
     lifespan = Lifespan(log)
     lifespan.add("unload", lambda: shelf.unload_idle(idle_unload_s, log), every_s=min(_SWEEP_S, max(idle_unload_s, 0.05)))
     lifespan.start()
@@ -120,25 +121,6 @@ async def serve(boot: Boot, named: Mapping[str, Path], idle_unload_s: float, log
     await lifespan.stop()
     work.close()
     log.info("worker.stopped", cut=cut)
-
-
-def bind_socket(path: Path) -> socket.socket:
-    """A listening socket at `path`, for its owner alone; whatever lay there before is replaced at once."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        fresh.unlink(missing_ok=True)
-        listening.bind(str(fresh))
-        fresh.chmod(0o600)
-        listening.listen(256)
-        # A rename replaces a predecessor's socket without a moment in which there is none.
-        fresh.rename(path)
-    except OSError as failure:
-        listening.close()
-        raise SystemExit(f"The worker cannot listen at {path}: {failure}. A socket's path has at most 107 bytes.") from failure
-    listening.setblocking(False)
-    return listening
 
 
 def options(argv: Sequence[str]) -> tuple[dict[str, Path], float]:
