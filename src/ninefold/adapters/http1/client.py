@@ -47,10 +47,16 @@ class Http1Client:
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
         connection.begin(response, data, body if len(body) > SLICE_BYTES else b"", is_head=method == b"HEAD", closing=says_close(headers))
-        while not response.status:
-            if response.failure is not None:
-                raise response.failure
-            await response.wait()
+        if not response.status and response.failure is None:
+            waiter = response.waiter = loop.create_future()
+            try:
+                await waiter
+            except BaseException:
+                response.waiter = None
+                response.abort()
+                raise
+        if not response.status and response.failure is not None:
+            raise response.failure
         return response
 
     def stats(self) -> dict[Origin, PoolStats]:

@@ -44,9 +44,9 @@ class Connection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_barren_bytes", "_clean", "_head_done", "_interim", "_is_head", "_keep", "_parser", "_raw_headers", "_rest", "_tcp", "_transport",
-        "_until_close", "_verdict", "_writable", "adopted", "closed", "idle_since", "idle_until", "keep_for_s", "on_header", "owner",
-        "response",
+        "_barren_bytes", "_body_end", "_clean", "_head_done", "_interim", "_is_head", "_keep", "_parser", "_raw_body", "_raw_headers",
+        "_rest", "_seal", "_tcp", "_transport", "_until_close", "_verdict", "_writable", "adopted", "closed", "idle_since", "idle_until",
+        "keep_for_s", "on_body", "on_header", "on_message_begin", "owner", "response",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, keep_for_s: float) -> None:
@@ -59,13 +59,19 @@ class Connection(asyncio.Protocol):
         self.keep_for_s = keep_for_s
         self._tcp: asyncio.Transport | None = None
         self._transport: asyncio.Transport | None = None
+        # Three of the parser's callbacks are methods of built-in types: entering Python for each header and each piece of a body costs
+        # more than parsing does. Of a repeated header the last value counts.
         self._raw_headers: dict[bytes, bytes] = {}
-        # In C, and with twenty headers the better part of parsing. Of a repeated header the last value counts.
         self.on_header = self._raw_headers.__setitem__
+        self._raw_body: list[bytes] = []
+        self.on_body = self._raw_body.append
+        self._seal: list[bool] = []  # not empty while a message is complete and no other has begun
+        self.on_message_begin = self._seal.clear
         self._head_done = False
         self._verdict: NinefoldError | None = None
         self._rest: memoryview | None = None
         self._barren_bytes = 0
+        self._body_end = 0
         self._writable = True
         self._clean = True
         self._interim = False
@@ -82,6 +88,7 @@ class Connection(asyncio.Protocol):
         self.response = response
         self.owner.watched.add(response)
         self._raw_headers.clear()
+        self._raw_body.clear()
         self._head_done = False
         self._barren_bytes = 0
         self._until_close = False
@@ -117,8 +124,6 @@ class Connection(asyncio.Protocol):
             self.fail(TransportFailed("The upstream sent more than its answer.", sent=True))
             return
         response.heard = True
-        pieces = response.pieces
-        before = len(pieces)
         self._barren_bytes += len(data)
         try:
             parser.feed_data(data)
@@ -126,12 +131,19 @@ class Connection(asyncio.Protocol):
             self._clean = False
             if not response.complete and self._verdict is None:
                 self._verdict = UpstreamRejected("The upstream's answer is not HTTP/1.1.")
-        if len(pieces) - before > 64:
-            pieces[before:] = [b"".join(pieces[before:])]  # tiny chunks would cost forty times their size
+        body = self._raw_body
+        if response.complete and len(body) > self._body_end:
+            del body[self._body_end :]
+        if body:
+            piece = body[0] if len(body) == 1 else b"".join(body)  # one for all that came at once: chunks of one byte cost forty each
+            body.clear()
+            response.pieces.append(piece)
+            response.buffered += len(piece)
+            self._barren_bytes = 0
         if self._verdict is not None:
             self.fail(self._verdict)
         elif response.complete:
-            if pieces:
+            if response.pieces:
                 response.arrived()
             else:
                 self.conclude()
@@ -141,11 +153,6 @@ class Connection(asyncio.Protocol):
             if response.buffered > HIGH_WATER_BYTES and not response.wants_more():
                 self._pause(response)
             response.arrived()
-
-    def on_message_begin(self) -> None:
-        response = self.response
-        if response is not None and response.complete:
-            self._clean = False
 
     def on_headers_complete(self) -> None:
         response, parser = self.response, self._parser
@@ -159,7 +166,7 @@ class Connection(asyncio.Protocol):
                 self._verdict = UpstreamRejected("The upstream switched to another protocol.")
             return
         self._head_done = True
-        headers = {name.lower(): value for name, value in self._raw_headers.items()}
+        headers = dict(zip(map(bytes.lower, self._raw_headers), self._raw_headers.values(), strict=True))
         if self._barren_bytes > HEAD_LIMIT_BYTES and sum(len(n) + len(v) + 4 for n, v in headers.items()) > HEAD_LIMIT_BYTES:
             self._verdict = UpstreamRejected("The head of the upstream's answer is too long.")
             return
@@ -175,16 +182,7 @@ class Connection(asyncio.Protocol):
         if self._is_head:
             # The parser cannot be told that no body follows: the connection is not used again.
             self._clean = False
-            response.complete = True
-
-    def on_body(self, body: bytes) -> None:
-        response = self.response
-        if response is None or response.complete:
-            self._clean = False
-            return
-        response.pieces.append(body)
-        response.buffered += len(body)
-        self._barren_bytes = 0
+            self._complete(response)
 
     def on_message_complete(self) -> None:
         response, parser = self.response, self._parser
@@ -194,7 +192,13 @@ class Connection(asyncio.Protocol):
             self._interim = False
             return
         self._keep = parser.should_keep_alive()  # true only inside this callback
+        self._complete(response)
+
+    def _complete(self, response: Http1Response) -> None:
+        """What was found of the body so far is all of it; what follows belongs to no one."""
         response.complete = True
+        self._body_end = len(self._raw_body)
+        self._seal.append(True)
 
     def _pause(self, response: Http1Response) -> None:
         if not response.paused and self._tcp is not None:
@@ -213,8 +217,10 @@ class Connection(asyncio.Protocol):
             return
         self.response = response.line = None
         self.owner.watched.discard(response)
-        response.arrived()
-        if self._keep and self._clean and self._rest is None and self.usable() and not transport.get_write_buffer_size():
+        if response.waiter is not None:
+            response.arrived()
+        clean = self._keep and self._clean and self._seal and self._rest is None
+        if clean and not self.closed and not transport.is_closing() and not transport.get_write_buffer_size():
             if response.paused:
                 self.resume()
             hint = response.headers.get(b"keep-alive")

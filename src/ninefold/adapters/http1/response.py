@@ -66,20 +66,25 @@ class Http1Response:
         declared = self.headers.get(b"content-length")
         if declared is not None and len(declared) < 20 and not self.complete and int(declared) > max_bytes:
             self._stop(_too_long(max_bytes))
-        self._limit = max_bytes
-        while not self.complete and self.failure is None:
-            if self.buffered > max_bytes:
-                self._stop(_too_long(max_bytes))
-                break
-            if self.paused:
-                self._resume()
-            await self.wait()
+        if not self.complete:
+            await self._gather(max_bytes)
         if self.failure is not None:
             raise self.failure
         if self.buffered > max_bytes:
             self.abort()
             raise _too_long(max_bytes)
         return self._take()
+
+    async def _gather(self, max_bytes: int) -> None:
+        """Nothing more will come, or more has come than is accepted."""
+        self._limit = max_bytes
+        while not self.complete and self.failure is None:
+            if self.buffered > max_bytes:
+                self._stop(_too_long(max_bytes))
+                return
+            if self.paused:
+                self._resume()
+            await self.wait()
 
     async def chunk(self) -> bytes:
         while not self.pieces:
