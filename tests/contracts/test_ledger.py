@@ -164,7 +164,7 @@ class World:
     async def request(self, name, *, settled: bool):
         request = HoldRequest(
             request_id=f"r{name}", trace_id="t1", decision_id="d1", principal=Principal(tenant="acme", key_id="k", key_name="ci"),
-            tenant=TENANT, model="fast", operation="chat", attribution=(("product", "shop"), ("task", "7")), deployments=(EU,),
+            tenant=TENANT, model="fast", operation="chat", attribution=(("product", "shop"), ("task_id", "7")), deployments=(EU,),
             input_tokens_bound=100, output_tokens_bound=50, now=self.now,
         )  # fmt: skip
         hold = self.meter.try_hold(request) or await self.meter.hold(request)

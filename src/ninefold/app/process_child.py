@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from ninefold.app.process_boot import Boot
 
-GATEWAY, CONTROL, WORKER = "gateway", "control", "worker"
+GATEWAY, CONTROL, WORKER, PROJECTOR = "gateway", "control", "worker", "projector"
 COMMANDS = {
     GATEWAY: (sys.executable, "-m", "ninefold.app.gateway_process"),
     CONTROL: (sys.executable, "-m", "ninefold.app.control_process"),
     WORKER: (sys.executable, "-m", "ninefold.app.worker_process"),
+    PROJECTOR: (sys.executable, "-m", "ninefold.app.projector_process"),
 }
 
 _PR_SET_PDEATHSIG = 1  # Source: prctl(2)

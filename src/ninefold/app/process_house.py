@@ -13,7 +13,7 @@ from ninefold.app.admin_key import ensure_admin_key
 from ninefold.app.compile import WORKER_SOCKET
 from ninefold.app.config import Config, load_config
 from ninefold.app.process_boot import Boot
-from ninefold.app.process_child import CONTROL, GATEWAY, WORKER
+from ninefold.app.process_child import CONTROL, GATEWAY, PROJECTOR, WORKER
 from ninefold.app.process_lock import DataDirLock
 from ninefold.app.process_node import node_id
 from ninefold.app.process_socket import listen, listen_unix
@@ -73,6 +73,8 @@ def prepare(
                 _fill_store(config, boot, data_dir, environ, report)
 
         counts = {role: (server.workers if role == GATEWAY else 1) for role in roles}
+        if GATEWAY in roles and CONTROL not in roles:
+            counts[PROJECTOR] = 1  # this machine's journals are projected here; control does it where there is one
         house = House(boot=boot, node=node_id(data_dir), counts=counts, sockets=sockets, keep_fds=(lock.fd,), fill=fill)
     except BaseException:
         for each in sockets.values():

@@ -22,6 +22,7 @@ from ninefold.app.keys import Keys
 from ninefold.app.process_boot import JOURNAL_FOLDER
 from ninefold.app.process_database import open_for
 from ninefold.app.process_house import boot_of
+from ninefold.app.process_node import node_id
 from ninefold.domain.errors import Unavailable
 from ninefold.finops.projector import Projector
 
@@ -62,4 +63,6 @@ def books_of(database: Database) -> Books:
 
 def projector_of(database: Database, data_dir: Path) -> Projector:
     """What turns the journals of `data_dir` into the ledger in `database`."""
-    return Projector(JournalReader(data_dir / JOURNAL_FOLDER), SqlLedger(database), SqlLeaseStore(database), wall=time.time)
+    mine = node_id(data_dir) + "-"
+    journals = JournalReader(data_dir / JOURNAL_FOLDER)
+    return Projector(journals, SqlLedger(database), SqlLeaseStore(database), wall=time.time, is_mine=lambda worker: worker.startswith(mine))

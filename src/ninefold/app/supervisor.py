@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from ninefold.app.process_boot import Boot
-from ninefold.app.process_child import COMMANDS, CONTROL, GATEWAY, WORKER, Child, Slot, spawn
+from ninefold.app.process_child import COMMANDS, CONTROL, GATEWAY, PROJECTOR, WORKER, Child, Slot, spawn
 
 _READY_WITHIN_S = 15.0
 _GRACE_S = 2.0
@@ -57,7 +57,9 @@ class Supervisor:
         self._house = house
         self._report = report
         self._clock = clock
-        self._slots = [Slot(kind=kind, index=index) for kind in (GATEWAY, CONTROL, WORKER) for index in range(house.counts.get(kind, 0))]
+        self._slots = [
+            Slot(kind=kind, index=index) for kind in (GATEWAY, CONTROL, WORKER, PROJECTOR) for index in range(house.counts.get(kind, 0))
+        ]
         self._selector = selectors.DefaultSelector()
         self._signals: list[int] = []
         self._stops = 0

@@ -13,6 +13,7 @@ from ninefold.adapters.events.ndjson import NdjsonEventLog
 from ninefold.adapters.http1.client import Http1Client
 from ninefold.adapters.http1.server import HttpServer, ServerLimits
 from ninefold.adapters.journal.lock import WorkerLock
+from ninefold.adapters.journal.reader import JournalReader
 from ninefold.adapters.journal.writer import JournalWriter
 from ninefold.adapters.jsonschema_rs.verdict import verdict
 from ninefold.adapters.sql.deltas import SqlDeltaLog
@@ -163,7 +164,7 @@ async def _open(boot: Boot, environ: Mapping[str, str]) -> _Opened:
         undo.callback(lock.release)
         leases = SqlLeaseStore(database)
         opened_at = time.monotonic()
-        epoch = await leases.open_worker(boot.worker)
+        epoch = await leases.open_worker(boot.worker, after_epoch=JournalReader(folder).highest_epoch(boot.worker))
         journal = JournalWriter(folder, boot.worker, epoch.holder.epoch, lock=lock)
         undo.pop_all()
     return _Opened(

@@ -181,7 +181,7 @@ def _line(hold: OpenHold, intent: Intended, settled: Settled, kind: str) -> Ledg
         workflow=owner.get("workflow", ""),
         environment=owner.get("environment", ""),
         feature=owner.get("feature", ""),
-        task=owner.get("task", ""),
+        task=owner.get("task_id", ""),
         input_tokens=settled.input_tokens,
         output_tokens=settled.output_tokens,
         cached_input_tokens=settled.cached_input_tokens,

@@ -32,12 +32,21 @@ class Projector:
     """Call `step` every few hundred milliseconds, from one process of each machine.
 
     It may be killed at any moment: rows and cursor move together, and settling a dead worker's leases may be repeated.
+    `is_mine` tells this machine's workers by name: another machine's lock files are not here, so nobody here can prove a death there.
     `unreadable` names the journals that are damaged, and why; what they have leased stays charged, in suspense.
     """
 
     def __init__(
-        self, journals: JournalFolder, ledger: Ledger, leases: LeaseStore, *, wall: Callable[[], float], keep_s: float = 7 * 86_400
+        self,
+        journals: JournalFolder,
+        ledger: Ledger,
+        leases: LeaseStore,
+        *,
+        wall: Callable[[], float],
+        keep_s: float = 7 * 86_400,
+        is_mine: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        self._is_mine = is_mine
         self.unreadable: dict[_Key, str] = {}
         self._journals, self._ledger, self._leases = journals, ledger, leases
         self._suspended: set[_Key] = set()
@@ -166,7 +175,7 @@ class Projector:
         """A worker of this machine that died before its first record had leased nothing; one whose journal is lost is in suspense."""
         for row in await self._leases.workers():
             key = (row.holder.worker, row.holder.epoch)
-            if key in seen or row.state is WorkerState.SUSPENSE:
+            if key in seen or row.state is WorkerState.SUSPENSE or not self._is_mine(row.holder.worker):
                 continue
             with self._journals.proof_of_death(*key) as dead:
                 pass
