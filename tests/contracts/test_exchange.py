@@ -362,6 +362,40 @@ def test_continue_is_said_when_the_body_is_asked_for(run):
     run(main())
 
 
+def test_continue_is_said_once(run):
+    async def handle(exchange):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await exchange.body(10)
+        exchange.reply(200, b"", await exchange.body(10))
+
+    async def main():
+        async with serving(handle) as served:
+            client = await served.dial()
+            assert (await client.ask(POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")).status == 100
+            await asyncio.sleep(0.05)
+            assert (await client.ask(b"ok")).body == b"ok"
+
+    run(main())
+
+
+def test_a_chunked_body_that_is_too_large_when_it_ends_is_refused(run):
+    asked = []
+
+    async def handle(exchange):
+        asked.append(1)
+        exchange.reply(200, b"", await exchange.body(10))
+
+    async def main():
+        async with serving(handle) as served:
+            client = await served.dial()
+            client.send(CHUNKED)
+            await until(lambda: bool(asked))
+            assert (await client.ask(b"b\r\nhello world\r\n0\r\n\r\n")).code == "too_large"
+
+    run(main())
+
+
 def test_head_204_and_304_have_no_body(run):
     async def handle(exchange):
         if exchange.path == "/stream":

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import socket
 from itertools import pairwise
 
 import httptools
@@ -19,6 +20,7 @@ from ninefold.adapters.http1.server_head import CHUNKED, parse_head
 from ninefold.domain.errors import InvalidRequest
 
 POST = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\n"
+BIG = GOOD.replace(b"/good", b"/big")
 BODY = b"5\r\nhello\r\n0\r\n\r\n"
 
 AMBIGUOUS_HEADS = [
@@ -276,6 +278,10 @@ def test_a_body_may_be_slow_but_not_slower_than_its_rate():
     assert body.due_s(limits) == 140.0  # far ahead of its rate, but then 20 s for the next byte
     body.go_on(150.0)
     assert body.due_s(limits) == 170.0  # 30 s in which the server did not read are nobody's fault
+    paused = RequestBody(1_000_000, 100.0)
+    paused.feed(b"x" * 1000, 110.0)
+    paused.go_on(150.0)
+    assert paused.due_s(limits) == 162.0
     extensions = RequestBody(CHUNKED, 100.0)
     extensions.feed(b"5;" + b"x" * 1000, 119.0)
     assert extensions.due_s(limits) == 120.0
@@ -315,19 +321,61 @@ def test_pipelined_requests_that_nobody_reads_the_answers_of_are_not_taken_in(ru
     handled = [0]
 
     async def handle(exchange):
-        handled[0] += 1
-        exchange.reply(200, b"", b"x" * 10_000)
+        handled[0] += exchange.path == "/big"
+        exchange.reply(200, b"", b"x" * 1_000_000 if exchange.path == "/big" else b"")
 
     async def main():
         async with serving(handle) as served:
             client = await served.dial(receive_bytes=4096)
             client.writer.transport.pause_reading()
-            client.send(GOOD * 1_000_000)
-            await until(lambda: handled[0] > 10)
-            for _ in range(50):
+            client.send(BIG * 1_000_000)
+            await until(lambda: handled[0] > 0)
+            for _ in range(60):
                 await served.works()
-            assert handled[0] < 10_000
+            assert handled[0] < 30
             assert client.writer.transport.get_write_buffer_size() > 0
+
+    run(main())
+
+
+def test_requests_that_come_one_by_one_wait_until_their_answers_are_read(run):
+    handled = [0]
+
+    async def handle(exchange):
+        handled[0] += exchange.path == "/big"
+        exchange.reply(200, b"", b"x" * 1_000_000 if exchange.path == "/big" else b"")
+
+    async def main():
+        async with serving(handle) as served:
+            client = await served.dial(receive_bytes=4096)
+            client.writer.transport.pause_reading()
+            for _ in range(60):
+                client.send(BIG)
+                await served.works()
+            # What the kernel's buffers take and one more, not one for each request.
+            assert 0 < handled[0] < 30
+            client.writer.transport.resume_reading()
+            for _ in range(60):
+                assert len((await client.reply()).body) == 1_000_000
+
+    run(main())
+
+
+def test_after_a_refusal_the_rest_is_read_and_not_answered_with_a_reset(run):
+    async def main():
+        async with serving(echo) as served:
+            loop = asyncio.get_running_loop()
+            for attack in (b"\x00", POST + b"Content-Length: 9000000\r\n\r\n"):
+                with socket.socket() as sock:
+                    sock.setblocking(False)
+                    await loop.sock_connect(sock, served.address)
+                    await loop.sock_sendall(sock, attack)
+                    assert (await loop.sock_recv(sock, 65_536)).startswith(b"HTTP/1.1 4")
+                    for _ in range(5):
+                        await loop.sock_sendall(sock, b"x" * 1000)
+                        await served.works()
+                    sock.shutdown(socket.SHUT_WR)
+                    assert await loop.sock_recv(sock, 65_536) == b""
 
     run(main())
 

@@ -25,7 +25,6 @@ _LOWER_NAMES = (
 )  # fmt: skip
 # The two spellings that clients send; a fixed table, so that nobody can fill it with names of his own.
 _NAMES = {spelling.encode("ascii"): name for name in _LOWER_NAMES for spelling in (name, name.title())}
-_ONCE = frozenset({"host", "content-length", "transfer-encoding"})
 # A name, an IPv4 or bracketed IPv6 address, and perhaps a port: RFC 3986 section 3.2.2 without percent-encoding and user info.
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _PATH = re.compile(rb"[A-Z]{1,16} (/[!-\"$->@-~]{0,255})")
@@ -135,6 +134,7 @@ def _feed(parser: HttpRequestParser, data: bytes) -> None:
 
 
 def _joined(head: bytes, count: int) -> dict[str, str]:
+    """The headers where names are repeated. A repeated host is no host, a repeated coding is not chunked, and llhttp refuses lengths."""
     pairs = _Pairs()
     _feed(HttpRequestParser(pairs), head)
     if len(pairs) != count:
@@ -143,8 +143,6 @@ def _joined(head: bytes, count: int) -> dict[str, str]:
     for raw, value in pairs:
         name = raw.decode("latin-1").lower()
         if name in headers:
-            if name in _ONCE:
-                raise InvalidRequest(f"The {name} header is repeated: send it once.")
             headers[name] += ", " + value.strip().decode("latin-1")
         else:
             headers[name] = value.strip().decode("latin-1")
