@@ -81,7 +81,7 @@ class AnthropicVendor(Vendor):
 
     async def count(self, request: Request):
         body = await self.body(request)
-        if (reply := await self.before(self.taken())) is not None:
+        if (reply := await self.before(self.taken(), request)) is not None:
             return reply
         if (reply := self.refused(request, body, counting=True)) is not None:
             return reply
@@ -90,7 +90,7 @@ class AnthropicVendor(Vendor):
     async def messages(self, request: Request):
         body = await self.body(request)
         fault = self.taken()
-        if (reply := await self.before(fault)) is not None:
+        if (reply := await self.before(fault, request)) is not None:
             return reply
         if (reply := self.refused(request, body)) is not None:
             return reply

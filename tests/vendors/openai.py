@@ -88,7 +88,7 @@ class OpenAiVendor(Vendor):
     async def chat(self, request: Request):
         body = await self.body(request)
         fault = self.taken()
-        if (reply := await self.before(fault)) is not None:
+        if (reply := await self.before(fault, request)) is not None:
             return reply
         if (reply := self.refused(request, body)) is not None:
             return reply
@@ -156,7 +156,7 @@ class OpenAiVendor(Vendor):
     async def embeddings(self, request: Request):
         body = await self.body(request)
         fault = self.taken()
-        if (reply := await self.before(fault)) is not None:
+        if (reply := await self.before(fault, request)) is not None:
             return reply
         if request.headers.get("authorization") != f"Bearer {self.key}":
             return self.error(401, "Incorrect API key provided.")

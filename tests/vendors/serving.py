@@ -73,7 +73,7 @@ class Vendor:
                 self.fault = None
         return fault
 
-    async def before(self, fault: Fault | None) -> Response | None:
+    async def before(self, fault: Fault | None, request: Request) -> Response | None:
         """The reply that a fault makes instead of an answer."""
         if self.first_delay_s:
             await asyncio.sleep(self.first_delay_s)
@@ -83,11 +83,11 @@ class Vendor:
             headers = {} if fault.retry_after is None else {"retry-after": fault.retry_after}
             return self.error(fault.status, "scripted failure", headers=headers)
         if fault.kind == "silent":
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                self.cancelled += 1
-                raise
+            for _ in range(3000):  # a minute; starlette tells a handler that its caller has gone only when asked
+                if await request.is_disconnected():
+                    self.cancelled += 1
+                    return Response(status_code=499)
+                await asyncio.sleep(0.02)
         if fault.kind == "garbage":
             return Response(b"<html>not what you asked for</html>", media_type="text/html")
         return None

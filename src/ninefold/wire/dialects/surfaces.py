@@ -43,15 +43,21 @@ def encode_response(call: ModelCall, result: ChatResult) -> Splice:
     if call.wire is Wire.OPENAI:
         body = openai_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
     else:
-        body = anthropic_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
+        body = anthropic_response.encode(
+            result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at)
+        )
     return Splice(before=body[:-1], after=b"}")
 
 
 def encoder(call: ModelCall, result_id: str, created: int, input_tokens: int) -> Encoder:
     """A fresh writer of one streamed answer."""
     if call.wire is Wire.OPENAI:
-        return openai_stream.Encoder(model=call.model, result_id=result_id, created=created or int(call.received_at), include_usage=call.include_usage)
-    return anthropic_stream.Encoder(model=call.model, result_id=result_id, created=created or int(call.received_at), input_tokens=input_tokens)
+        return openai_stream.Encoder(
+            model=call.model, result_id=result_id, created=created or int(call.received_at), include_usage=call.include_usage
+        )
+    return anthropic_stream.Encoder(
+        model=call.model, result_id=result_id, created=created or int(call.received_at), input_tokens=input_tokens
+    )
 
 
 def estimate_input(call: ModelCall) -> int:

@@ -8,6 +8,7 @@ from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
 from ninefold.wire import attribution
 from ninefold.wire.json_members import ABSENT, invalid, is_given
+from ninefold.wire.token_count import MOST_TOKENS
 
 # Source: docs.anthropic.com/en/docs/build-with-claude/vision: a picture costs at most about 1,600 tokens after resizing, and newer
 # models up to 4,784; a PDF up to 3,000 text tokens a page and 100 pages, each page also a picture.
@@ -44,8 +45,8 @@ def read(body: bytes, operation: Operation) -> ModelCall:
     if operation is Operation.CHAT:
         if found.max_tokens is None:
             raise InvalidRequest("max_tokens is required.", param="max_tokens")
-        if found.max_tokens < 1:
-            raise InvalidRequest("max_tokens must be at least 1.", param="max_tokens")
+        if not 1 <= found.max_tokens <= MOST_TOKENS:
+            raise InvalidRequest(f"max_tokens must be from 1 to {MOST_TOKENS}.", param="max_tokens")
     bound = len(body) + 512  # no tokeniser makes more tokens than bytes; tools add a system prompt of at most about 500 tokens
     if b'"image"' in body:
         bound += body.count(b'"image"') * IMAGE_TOKENS

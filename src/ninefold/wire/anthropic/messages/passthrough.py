@@ -11,15 +11,16 @@ from ninefold.domain.errors import UpstreamRejected
 from ninefold.domain.usage import Usage
 from ninefold.wire import attribution
 from ninefold.wire.json_members import ABSENT, encode, members, raw
+from ninefold.wire.token_count import TokenCount
 
 
 class WireUsage(msgspec.Struct):
     """The `usage` member, as far as money is concerned; None where a later event does not repeat it."""
 
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
+    input_tokens: TokenCount | None = None
+    output_tokens: TokenCount | None = None
+    cache_read_input_tokens: TokenCount | None = None
+    cache_creation_input_tokens: TokenCount | None = None
 
 
 class _Block(msgspec.Struct):

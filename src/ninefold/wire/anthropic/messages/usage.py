@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from ninefold.domain.usage import Usage
-
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+from ninefold.wire.token_count import TokenCount
 
 
 class CacheCreation(msgspec.Struct):
     """`cache_creation`: the tokens written to the cache, by lifetime."""
 
-    ephemeral_5m_input_tokens: _Count = 0
-    ephemeral_1h_input_tokens: _Count = 0
+    ephemeral_5m_input_tokens: TokenCount = 0
+    ephemeral_1h_input_tokens: TokenCount = 0
 
 
 class OutputDetails(msgspec.Struct):
     """`output_tokens_details`: a part of `output_tokens`."""
 
-    thinking_tokens: _Count = 0
+    thinking_tokens: TokenCount = 0
 
 
 class ReportedUsage(msgspec.Struct):
     """`usage`, whole or, in `message_delta`, what has changed: counts there are totals so far, absent ones stay as they were."""
 
-    input_tokens: _Count | None = None
-    output_tokens: _Count | None = None
-    cache_read_input_tokens: _Count | None = None
-    cache_creation_input_tokens: _Count | None = None
+    input_tokens: TokenCount | None = None
+    output_tokens: TokenCount | None = None
+    cache_read_input_tokens: TokenCount | None = None
+    cache_creation_input_tokens: TokenCount | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
 

@@ -8,6 +8,7 @@ from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
 from ninefold.wire import attribution
 from ninefold.wire.json_members import ABSENT, invalid, is_given
+from ninefold.wire.token_count import MOST_TOKENS
 
 # Tokens that one picture or file may cost beyond the bytes that name it, from above: a 2,048 by 2,048 picture at high detail is billed
 # at up to 48,000 tokens by the smallest OpenAI models; a file of 100 pages at up to 200,000.
@@ -52,6 +53,9 @@ def read(body: bytes) -> ModelCall:
     if cap is not None and cap < 1:
         name = "max_tokens" if found.max_completion_tokens is None else "max_completion_tokens"
         raise InvalidRequest("The output limit must be at least 1.", param=name)
+    if cap is not None and cap > MOST_TOKENS:
+        name = "max_tokens" if found.max_completion_tokens is None else "max_completion_tokens"
+        raise InvalidRequest(f"The output limit must be at most {MOST_TOKENS}.", param=name)
     choices = 1 if found.n is None else found.n
     if not 1 <= choices <= 128:
         raise InvalidRequest("Between 1 and 128 choices can be asked for.", param="n")

@@ -13,6 +13,7 @@ from ninefold.domain.errors import UpstreamRejected
 from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.wire import attribution
 from ninefold.wire.json_members import encode, members, raw
+from ninefold.wire.token_count import TokenCount
 
 # OpenAI's own models refuse `max_tokens` since the reasoning series; servers that merely speak the protocol may know nothing else.
 _OPENAI_MODEL = re.compile(r"(gpt-|o\d|chatgpt-|codex-)")
@@ -21,20 +22,20 @@ _OPENAI_MODEL = re.compile(r"(gpt-|o\d|chatgpt-|codex-)")
 class CachedDetails(msgspec.Struct):
     """Prompt tokens that came from a cache."""
 
-    cached_tokens: int | None = None
+    cached_tokens: TokenCount | None = None
 
 
 class ReasoningDetails(msgspec.Struct):
     """Completion tokens spent on reasoning."""
 
-    reasoning_tokens: int | None = None
+    reasoning_tokens: TokenCount | None = None
 
 
 class WireUsage(msgspec.Struct):
     """The `usage` member, as far as money is concerned."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: TokenCount = 0
+    completion_tokens: TokenCount = 0
     prompt_tokens_details: CachedDetails | None = None
     completion_tokens_details: ReasoningDetails | None = None
 

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from ninefold.domain.usage import Usage
-
-_Count = Annotated[int, msgspec.Meta(ge=0)]
+from ninefold.wire.token_count import TokenCount
 
 
 class PromptDetails(msgspec.Struct):
     """`prompt_tokens_details`: parts of `prompt_tokens`."""
 
-    cached_tokens: _Count | None = None
-    cache_write_tokens: _Count | None = None
+    cached_tokens: TokenCount | None = None
+    cache_write_tokens: TokenCount | None = None
 
 
 class CompletionDetails(msgspec.Struct):
     """`completion_tokens_details`: parts of `completion_tokens`, but for vendors that count reasoning beside it."""
 
-    reasoning_tokens: _Count | None = None
+    reasoning_tokens: TokenCount | None = None
 
 
 class ReportedUsage(msgspec.Struct):
     """`usage`. `prompt_cache_hit_tokens` is DeepSeek's older name of cached tokens."""
 
-    prompt_tokens: _Count | None = None
-    completion_tokens: _Count | None = None
-    total_tokens: _Count | None = None
+    prompt_tokens: TokenCount | None = None
+    completion_tokens: TokenCount | None = None
+    total_tokens: TokenCount | None = None
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
-    prompt_cache_hit_tokens: _Count | None = None
+    prompt_cache_hit_tokens: TokenCount | None = None
 
     def to_domain(self) -> Usage:
         """The counts with each token counted once.

@@ -10,6 +10,7 @@ from ninefold.domain.errors import InvalidRequest, UpstreamRejected
 from ninefold.domain.usage import Usage
 from ninefold.wire.json_members import encode, invalid, members, raw
 from ninefold.wire.openai.chat.passthrough import renamed
+from ninefold.wire.token_count import TokenCount
 
 
 class _Envelope(msgspec.Struct):
@@ -18,7 +19,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
+    prompt_tokens: TokenCount = 0
 
 
 class _Answer(msgspec.Struct):

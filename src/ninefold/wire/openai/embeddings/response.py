@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode, b64encode
-from typing import Annotated
 
 import msgspec
 
@@ -15,6 +14,7 @@ from ninefold.domain.embedding import EmbeddingResult
 from ninefold.domain.errors import UpstreamRejected
 from ninefold.domain.usage import Usage
 from ninefold.wire import vendor_json
+from ninefold.wire.token_count import TokenCount
 
 
 class _Vector(msgspec.Struct):
@@ -23,7 +23,7 @@ class _Vector(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: Annotated[int, msgspec.Meta(ge=0)] = 0
+    prompt_tokens: TokenCount = 0
 
 
 class _Embeddings(msgspec.Struct):
