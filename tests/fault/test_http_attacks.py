@@ -338,6 +338,23 @@ def test_pipelined_requests_that_nobody_reads_the_answers_of_are_not_taken_in(ru
     run(main())
 
 
+def test_what_waits_for_its_turn_is_not_read_without_bound(run):
+    handled = [0]
+
+    async def handle(exchange):
+        handled[0] += 1
+        exchange.reply(200, b"", b"")
+
+    async def main():
+        async with serving(handle) as served:
+            client = await served.dial()
+            client.send(GOOD * 1_000_000)
+            await until(lambda: handled[0] > 300)
+            assert client.writer.transport.get_write_buffer_size() > 10_000_000
+
+    run(main())
+
+
 def test_requests_that_come_one_by_one_wait_until_their_answers_are_read(run):
     handled = [0]
 
