@@ -82,12 +82,12 @@ def parse_head(head: bytes, max_headers: int) -> RequestHead:
     if count > max_headers:
         raise InvalidRequest(f"The request has more than {max_headers} header lines: send fewer.")
     try:
-        verb, target, version = head[: head.find(b"\r\n")].split(b" ")
+        verb, target, rest = head.split(b" ", 2)
         method = _METHODS[verb]
     except (ValueError, KeyError):
         raise InvalidRequest("The request line is not one that this server knows: send METHOD /path HTTP/1.1.") from None
-    modern = version == b"HTTP/1.1"
-    if not modern and version != b"HTTP/1.0":
+    modern = rest.startswith(b"HTTP/1.1\r\n")
+    if not modern and not rest.startswith(b"HTTP/1.0\r\n"):
         raise InvalidRequest("The protocol is not spoken here: send HTTP/1.1.")
     raw = _Headers()
     _feed(HttpRequestParser(raw), head)
