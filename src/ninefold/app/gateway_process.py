@@ -20,6 +20,7 @@ from ninefold.domain.errors import Unavailable
 
 _POLL_S = 0.2
 _METRICS_S = 1.0
+_EVENTS_S = 0.05
 _RETRY_S = 0.5
 
 
@@ -35,6 +36,7 @@ async def serve(boot: Boot, log: Log) -> None:
     lifespan = Lifespan(log)
     lifespan.add("snapshot", wiring.follower.step, every_s=_POLL_S)
     lifespan.add("meter", wiring.meter.run, every_s=_POLL_S)
+    lifespan.add("events", wiring.metrics.tick, every_s=_EVENTS_S)
     lifespan.add("metrics", wiring.metrics.publish, every_s=_METRICS_S)
     lifespan.add("fence", lambda: _leave_if_fenced(wiring, stop, log), every_s=_POLL_S)
     lifespan.start()
@@ -50,6 +52,7 @@ async def serve(boot: Boot, log: Log) -> None:
     log.info("gateway.draining", in_flight=wiring.server.in_flight)
     cut = await wiring.server.drain(boot.drain_s)
     await lifespan.stop()
+    wiring.metrics.settle()
     await _hand_over(wiring, log)
     log.info("gateway.stopped", cut=cut)
 

@@ -22,6 +22,7 @@ from ninefold.routing.board import BreakerBoard
 
 _NANOS = 1e9
 _STALE_S = 10.0
+_BATCH = 256
 
 
 class RequestEvent(msgspec.Struct, omit_defaults=True):
@@ -70,6 +71,7 @@ class Observer:
         self._inflight = inflight
         self._monotonic = monotonic
         self._encode = msgspec.json.Encoder().encode
+        self._ended: list[tuple[Visit, Surface | None, Answer | None, NinefoldError | None, float]] = []
         self._server: HttpServer | None = None
         self._meter: LeasedMeter | None = None
 
@@ -79,9 +81,23 @@ class Observer:
         self._meter = meter
 
     def observe(self, visit: Visit, surface: Surface | None, answer: Answer | None, error: NinefoldError | None) -> None:
-        """The request has ended."""
+        """The request has ended; it is counted and written with the next batch, when the code for that is warm in the cache."""
+        self._ended.append((visit, surface, answer, error, self._monotonic() - visit.began))
+        if len(self._ended) >= _BATCH:
+            self.settle()
+
+    def settle(self) -> None:
+        """Every request that has ended is counted, and its event handed to the event log."""
+        ended, self._ended = self._ended, []
+        for visit, surface, answer, error, duration_s in ended:
+            self._count(visit, surface, answer, error, duration_s)
+
+    async def tick(self) -> None:
+        """See `settle`."""
+        self.settle()
+
+    def _count(self, visit: Visit, surface: Surface | None, answer: Answer | None, error: NinefoldError | None, duration_s: float) -> None:
         name = "other" if surface is None else surface.name
-        duration_s = self._monotonic() - visit.began
         # Only names from the configuration become labels: what a caller asked for in vain is nobody's series.
         model = visit.model if answer is not None else ""
         self._metrics.requests.add((name, model, str(visit.status)), 1)
@@ -123,11 +139,13 @@ class Observer:
 
     def text(self) -> bytes:
         """All workers' metrics as Prometheus text."""
+        self.settle()
         self._gauge()
         return render(self._metrics, self._others())
 
     async def publish(self) -> None:
         """The other workers can read what this one has counted."""
+        self.settle()
         self._gauge()
         document = self._encode(self._metrics.dump())
         await asyncio.to_thread(_replace, self._path, document)

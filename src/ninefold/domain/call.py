@@ -31,7 +31,7 @@ class ModelCall:
     `body` is the caller's JSON; a deployment that speaks the same `wire` gets it with a few members replaced, any other gets a
     translation. `input_tokens_bound` can never be less than what a vendor bills as input; `max_output_tokens` is None where the
     caller set no cap, and `choices` multiplies it. `attribution` is the request's own (headers, metadata), already checked;
-    `received_at` is in seconds since the epoch.
+    `received_at` is in seconds since the epoch, `traceparent` what upstreams are told.
     """
 
     operation: Operation
@@ -46,4 +46,5 @@ class ModelCall:
     has_tools: bool = False
     attribution: tuple[tuple[str, str], ...] = ()
     received_at: float = 0.0
+    traceparent: str = ""
     forward_headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])

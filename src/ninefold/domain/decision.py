@@ -23,7 +23,8 @@ class Reason:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: building a frozen one costs twice as much, and one is built for every request; nobody writes to it.
+@dataclass(slots=True, kw_only=True)
 class Decision:
     """A verdict with all its reasons under one version of the policies; a denial lists every rule that denied, not the first."""
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: building a frozen one costs twice as much, and one is built for every request; nobody writes to it.
+@dataclass(slots=True, kw_only=True)
 class TraceContext:
     """A W3C trace context: the caller's span is our parent, `span_id` is ours."""
 

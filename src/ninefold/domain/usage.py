@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: building a frozen one costs twice as much, and one is built for every request; nobody writes to it.
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Usage:
     """Tokens of one attempt.
 

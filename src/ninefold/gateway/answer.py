@@ -13,7 +13,7 @@ from ninefold.domain.usage import Usage
 from ninefold.ports.upstream import Stream
 
 # Books an ended attempt: (usage, outcome, status, tool calls) -> the cost line, the route and the tool envelopes as JSON.
-Book = Callable[[Usage, Outcome, str, tuple[ToolCall, ...]], tuple[CostLine, bytes, bytes]]
+Book = Callable[[Usage, Outcome, str, tuple[ToolCall, ...]], tuple[CostLine, str, str]]
 
 
 class Answer:
@@ -27,6 +27,7 @@ class Answer:
         self.first_content_s = first_content_s
         self.deployment = deployment
         self.cost_nanos = 0
+        self.cost_usd = ""
         self.body: bytes | None = None
         self.usage = Usage()
         self._trace_id = trace_id
@@ -76,15 +77,13 @@ class Answer:
         self._ended = True
         line, route, envelopes = self._book(usage, outcome, status, calls)
         self.cost_nanos = line.cost_nanos
+        self.cost_usd = usd(line.cost_nanos)
         self.usage = line.usage
         if tail is None:
             return b""
-        member = b'"ninefold":{"cost_usd":%b,"trace_id":"%b","deployment":"%b","route":%b' % (
-            usd(line.cost_nanos).encode(),
-            self._trace_id.encode(),
-            self.deployment.encode(),
-            route,
-        )
+        member = (
+            f'"ninefold":{{"cost_usd":{self.cost_usd},"trace_id":"{self._trace_id}","deployment":"{self.deployment}","route":{route}'
+        ).encode()
         if calls:
-            member += b',"tool_calls":' + envelopes
+            member += b',"tool_calls":' + envelopes.encode()
         return tail.with_member(member + b"}")

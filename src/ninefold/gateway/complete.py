@@ -49,7 +49,6 @@ class Asked:
     call: ModelCall
     facts: RequestFacts
     decision_id: str
-    traceparent: str
     began: float
 
 
@@ -59,6 +58,7 @@ class Gateway:
     def __init__(self, parts: Parts, snapshot: Snapshot) -> None:
         self._parts = parts
         self.inflight = InFlight()
+        self._routes = envelope.Routes()
         self.use(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -79,7 +79,7 @@ class Gateway:
             request = self._worst_case(asked, plan)
             hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
             cap = request.output_tokens_bound // max(asked.call.choices, 1)
-            task = Task(plan=plan, call=asked.call, hold=hold, traceparent=asked.traceparent, output_cap=cap)
+            task = Task(plan=plan, call=asked.call, hold=hold, output_cap=cap)
             won = await parts.dispatch.run(task)
             first_s = parts.monotonic() - asked.began
             answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won, first_s), won.got, first_s)
@@ -89,7 +89,7 @@ class Gateway:
         except BaseException:
             self._refuse(facts, hold, None)
             raise
-        return await self._handed_over(asked, answer)
+        return await self._handed_over(asked, hold, answer)
 
     def _enforce(self, decision: Decision, model: str) -> None:
         if decision.allowed:
@@ -98,11 +98,16 @@ class Gateway:
             raise ModelNotFound(f"There is no model {model[:100]!r}; GET /v1/models lists those you may use.", param="model")
         raise PolicyDenied(" ".join(reason.detail for reason in decision.reasons))
 
-    async def _handed_over(self, asked: Asked, answer: Answer) -> Answer:
+    async def _handed_over(self, asked: Asked, hold: Hold, answer: Answer) -> Answer:
         if answer.streams:
             self.inflight.enter(asked.who.key_id, answer)
-        if self._tenants[asked.who.tenant].durability == "strict":
-            await self._parts.recorder.synced()
+        if hold.request.tenant.durability == "strict":
+            try:
+                await self._parts.recorder.synced()
+            except BaseException:
+                answer.abandon()
+                self.inflight.leave(asked.who.key_id, answer)
+                raise
         return answer
 
     def _worst_case(self, asked: Asked, plan: Plan) -> HoldRequest:
@@ -126,17 +131,17 @@ class Gateway:
     def _book(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold, won: Won, first_s: float) -> Book:
         parts = self._parts
 
-        def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, bytes, bytes]:
+        def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
             line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
             parts.meter.close(hold)
-            route = envelope.route(plan, won.deployment.name, won.attempts, decision)
-            envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else b"[]"
+            route = self._routes.text(plan, won.deployment.name, won.attempts, decision)
+            envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
             facts = AnswerFacts(
                 deployment=won.deployment.name,
                 attempts=won.attempts,
                 status=status,
-                route=route.decode(),
-                tool_calls=envelopes.decode(),
+                route=route,
+                tool_calls=envelopes,
                 first_token_ms=first_s * 1000,
                 duration_ms=(parts.monotonic() - asked.began) * 1000,
                 cost_nanos=line.cost_nanos,

@@ -13,10 +13,13 @@ from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited,
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.ports.health_board import HealthBoard
+from ninefold.ports.http_client import Deadlines
 from ninefold.ports.meter import Hold, Meter
 from ninefold.ports.recorder import Recorder
 from ninefold.ports.router import Failure, Plan, Router
 from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream, Upstream
+
+_FIRST_LIMITS = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,7 +29,6 @@ class Task:
     plan: Plan
     call: ModelCall
     hold: Hold
-    traceparent: str
     output_cap: int
 
 
@@ -52,6 +54,7 @@ class Dispatch:
         self._router = router
         self._board = board
         self._jitter = jitter
+        self._first: dict[tuple[int, bool, int], tuple[Plan, AttemptLimits]] = {}
 
     async def run(self, task: Task) -> Won:
         """The first content. Every attempt that came to nothing is settled. Raises: the last attempt's error."""
@@ -67,7 +70,9 @@ class Dispatch:
                 self._meter.begin(task.hold, attempt_id, deployment)
             self._recorder.commit()
             try:
-                got = await self._attempt(task, deployment, attempt_id, _limits(task, deployment, len(failed), time() - began))
+                got = await self._attempt(
+                    task, deployment, attempt_id, self._limits(task, deployment, len(failed), time() - began if failed else 0.0)
+                )
             except AttemptFailed as failure:
                 failed.append(Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere))
                 onward = self._router.after_failure(task.plan, failed, time() - began, self._jitter())
@@ -79,9 +84,23 @@ class Dispatch:
                 continue
             return Won(deployment=deployment, attempt_id=attempt_id, attempts=len(failed) + 1, got=got)
 
+    def _limits(self, task: Task, deployment: Deployment, failures: int, elapsed_s: float) -> AttemptLimits:
+        """Those of a first attempt are the same for every request of a plan: they are worked out once."""
+        if failures:
+            return _limits(task, deployment, failures, elapsed_s)
+        key = (id(task.plan), task.call.stream, task.output_cap)
+        known = self._first.get(key)
+        if known is not None and known[0] is task.plan:
+            return known[1]
+        if len(self._first) >= _FIRST_LIMITS:
+            self._first.clear()
+        limits = _limits(task, deployment, 0, 0.0)
+        self._first[key] = (task.plan, limits)
+        return limits
+
     async def _attempt(self, task: Task, deployment: Deployment, attempt_id: str, limits: AttemptLimits) -> Whole | Stream:
         time = asyncio.get_running_loop().time
-        if limits.total_s <= 0:
+        if limits.deadlines.total_s <= 0:
             self._meter.settle(task.hold, attempt_id, NO_USAGE, Outcome.FAILED)
             raise AttemptFailed(DeadlineExceeded("The total deadline of this model passed."), elsewhere=False)
         self._board.started(deployment.name, time())
@@ -107,21 +126,19 @@ def _limits(task: Task, deployment: Deployment, failures: int, elapsed_s: float)
     timeouts = task.plan.model.timeouts
     left_s = timeouts.total_s - elapsed_s
     if task.call.stream:
-        first_s, idle_s = timeouts.first_token_s, timeouts.idle_s
+        first_s = timeouts.first_token_s
     else:
         # A whole answer shows nothing before all of it is there, so its first byte may take long; but a silent deployment must leave
         # time for the others: each gets an equal share of what is left.
         others = min(task.plan.model.max_attempts, len(task.plan.deployments)) - failures
         first_s = max(timeouts.first_token_s, left_s / max(others, 1))
-        idle_s = timeouts.idle_s
-    return AttemptLimits(
+    deadlines = Deadlines(
         connect_s=min(timeouts.connect_s, left_s),
-        first_token_s=min(first_s, left_s),
-        idle_s=min(idle_s, left_s),
+        first_byte_s=min(first_s, left_s),
+        idle_s=min(timeouts.idle_s, left_s),
         total_s=left_s,
-        max_output_tokens=min(deployment.max_output_tokens, task.output_cap),
-        traceparent=task.traceparent,
     )
+    return AttemptLimits(deadlines=deadlines, max_output_tokens=min(deployment.max_output_tokens, task.output_cap))
 
 
 def _last_word(failed: list[Failure]) -> NinefoldError:

@@ -16,6 +16,7 @@ from ninefold.ports.router import Plan
 SchemaVerdict = Callable[[str, object], str]
 
 _encode = msgspec.json.Encoder().encode
+_ROUTES = 1_000
 
 
 class _Route(msgspec.Struct):
@@ -25,7 +26,6 @@ class _Route(msgspec.Struct):
     deployment: str
     attempts: int
     policy_version: str
-    decision_id: str
 
 
 class _ToolEnvelope(msgspec.Struct):
@@ -36,28 +36,39 @@ class _ToolEnvelope(msgspec.Struct):
     permission: str
 
 
-def route(plan: Plan, deployment: str, attempts: int, decision: Decision) -> bytes:
-    """The route as JSON: how it was chosen, under which policies, and after how many attempts."""
-    return _encode(
-        _Route(
-            strategy=plan.strategy,
-            task_class=plan.task_class,
-            reason=plan.reason,
-            deployment=deployment,
-            attempts=attempts,
-            policy_version=decision.policy_version,
-            decision_id=decision.decision_id,
-        )
-    )
+class Routes:
+    """Routes as JSON: how it was chosen, under which policies, and after how many attempts. All but the decision's id is the same for
+    many requests, and is written once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, int, str], tuple[Plan, str]] = {}
+
+    def text(self, plan: Plan, deployment: str, attempts: int, decision: Decision) -> str:
+        """The route of one answer."""
+        key = (id(plan), deployment, attempts, decision.policy_version)
+        known = self._known.get(key)
+        if known is None or known[0] is not plan:
+            if len(self._known) >= _ROUTES:
+                self._known.clear()
+            route = _Route(
+                strategy=plan.strategy,
+                task_class=plan.task_class,
+                reason=plan.reason,
+                deployment=deployment,
+                attempts=attempts,
+                policy_version=decision.policy_version,
+            )
+            known = self._known[key] = (plan, _encode(route)[:-1].decode() + ',"decision_id":"')
+        return known[1] + decision.decision_id + '"}'
 
 
-def tool_calls(calls: tuple[ToolCall, ...], offered: Mapping[str, str], verdict: SchemaVerdict) -> bytes:
+def tool_calls(calls: tuple[ToolCall, ...], offered: Mapping[str, str], verdict: SchemaVerdict) -> str:
     """The envelopes of `calls` as a JSON list; `offered` holds the JSON Schema text of each tool that the request offered.
 
     The digest is SHA-256 over the arguments in canonical form (sorted keys, no spaces), or over the text itself where it is not JSON.
     Whether a call may be made is decided where tools are run; what nobody offered is denied here already.
     """
-    return _encode([_envelope(call, offered, verdict) for call in calls])
+    return _encode([_envelope(call, offered, verdict) for call in calls]).decode()
 
 
 def _envelope(call: ToolCall, offered: Mapping[str, str], verdict: SchemaVerdict) -> _ToolEnvelope:

@@ -58,7 +58,8 @@ class DataPlane:
         visit = Visit(
             exchange=exchange,
             trace=around.ids.trace(exchange.headers.get("traceparent")),
-            request_id=around.ids.request_id(),
+            request_id=(request_id := around.ids.request_id()),
+            decision_id="dec-" + request_id,
             began=around.monotonic(),
             started_at=around.wall(),
         )

@@ -31,4 +31,4 @@ def get_models(visit: Visit, snapshot: Snapshot, who: Principal, name: str | Non
             raise ModelNotFound(f"There is no model {name!r} for this key; GET /v1/models lists those there are.", param="model")
         body = wire.encode_one(*one)
     visit.status = 200
-    visit.exchange.reply(200, visit.headers(b"application/json"), body)
+    visit.exchange.reply(200, visit.headers("application/json"), body)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import NinefoldError
-from ninefold.domain.money import usd
 from ninefold.domain.principal import Principal
 from ninefold.gateway.answer import Answer
 from ninefold.gateway.complete import Asked, Gateway
@@ -35,6 +34,7 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
     body = await exchange.body(gateway.snapshot.max_body_bytes)
     call = surface.read(body)
     call.received_at = visit.started_at
+    call.traceparent = visit.trace.traceparent()
     visit.model = call.model
     headers = visit.attribution()
     if headers:
@@ -51,17 +51,22 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
         surface=surface.name,
         started_at=visit.started_at,
     )
-    asked = Asked(who=who, call=call, facts=facts, decision_id=visit.decision_id, traceparent=visit.trace.traceparent(), began=visit.began)
+    asked = Asked(who=who, call=call, facts=facts, decision_id=visit.decision_id, began=visit.began)
     answer = await gateway.complete(asked)
     visit.deployment = answer.deployment
-    lines = visit.headers(b"text/event-stream; charset=utf-8" if answer.streams else b"application/json")
-    lines += b"x-ninefold-deployment: %b\r\nx-ninefold-cache: bypass\r\n" % answer.deployment.encode()
     visit.status = 200
     if answer.body is not None:
-        lines += b"x-ninefold-cost-usd: %b\r\n" % usd(answer.cost_nanos).encode()
+        lines = (
+            visit.headers("application/json")
+            + (
+                f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\nx-ninefold-cost-usd: {answer.cost_usd}\r\n"
+            ).encode()
+        )
         exchange.reply(200, lines, answer.body)
         observe(visit, answer)
         return
+    lines = visit.headers("text/event-stream; charset=utf-8")
+    lines += f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\n".encode()
     try:
         await _stream(visit, surface, answer, lines)
     finally:

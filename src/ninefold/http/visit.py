@@ -21,6 +21,7 @@ class Visit:
     exchange: Exchange
     trace: TraceContext
     request_id: str
+    decision_id: str
     began: float
     started_at: float
     who: Principal | None = None
@@ -29,25 +30,22 @@ class Visit:
     status: int = 0
     outcome: str = ""
 
-    @property
-    def decision_id(self) -> str:
-        """The id of the decision on this request."""
-        return "dec-" + self.request_id
-
-    def headers(self, content_type: bytes) -> bytes:
+    def headers(self, content_type: str) -> bytes:
         """The header lines that every answer carries."""
-        return b"content-type: %b\r\nx-ninefold-trace-id: %b\r\nx-ninefold-decision-id: %b\r\nx-request-id: %b\r\nrequest-id: %b\r\n" % (
-            content_type,
-            self.trace.trace_id.encode(),
-            self.decision_id.encode(),
-            self.request_id.encode(),
-            self.request_id.encode(),
-        )
+        name = self.request_id
+        return (
+            f"content-type: {content_type}\r\nx-ninefold-trace-id: {self.trace.trace_id}\r\nx-ninefold-decision-id: {self.decision_id}\r\n"
+            f"x-request-id: {name}\r\nrequest-id: {name}\r\n"
+        ).encode()
 
     def attribution(self) -> tuple[tuple[str, str], ...]:
         """What the `x-ninefold-*` headers say of who owns this request."""
         headers = self.exchange.headers
-        return tuple((name, headers[header]) for name, header in _ATTRIBUTION if header in headers)
+        found: tuple[tuple[str, str], ...] = ()
+        for name, header in _ATTRIBUTION:
+            if header in headers:
+                found += ((name, headers[header]),)
+        return found
 
 
 class Ids:

@@ -11,6 +11,7 @@ from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
+from ninefold.ports.http_client import Deadlines
 
 
 class Stream(Protocol):
@@ -47,14 +48,11 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLimits:
-    """How long one attempt may take, in seconds, and the output cap to inject where the caller set none."""
+    """How long one attempt may take (`first_byte_s` of `deadlines` is the wait for the first content), and the output cap to inject
+    where the caller set none."""
 
-    connect_s: float
-    first_token_s: float
-    idle_s: float
-    total_s: float
+    deadlines: Deadlines
     max_output_tokens: int
-    traceparent: str
 
 
 class AttemptFailed(Exception):

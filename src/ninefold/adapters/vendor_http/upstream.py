@@ -13,7 +13,7 @@ from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import InvalidRequest, NinefoldError, UpstreamRejected
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
-from ninefold.ports.http_client import Deadlines, HttpClient, HttpResponse, TransportDeadline, TransportFailed
+from ninefold.ports.http_client import HttpClient, HttpResponse, TransportDeadline, TransportFailed
 from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream
 from ninefold.wire.dialects.dialect import Dialect
 
@@ -44,14 +44,13 @@ class HttpUpstream:
             outbound = target.dialect.outbound(call, deployment.model, limits.max_output_tokens)
         except NinefoldError as error:
             raise AttemptFailed(error, elsewhere=True) from error
-        headers = target.headers + outbound.headers + b"traceparent: " + limits.traceparent.encode() + b"\r\n"
+        headers = target.headers + outbound.headers + b"traceparent: " + call.traceparent.encode() + b"\r\n"
         path = target.path + outbound.target
         if path.startswith(b"/v1/v1/"):
             path = path[3:]
-        deadlines = Deadlines(connect_s=limits.connect_s, first_byte_s=limits.first_token_s, idle_s=limits.idle_s, total_s=limits.total_s)
-        by = asyncio.get_running_loop().time() + limits.first_token_s
+        by = asyncio.get_running_loop().time() + limits.deadlines.first_byte_s
         try:
-            response = await self._client.send(target.origin, b"POST", path, headers, outbound.body, deadlines)
+            response = await self._client.send(target.origin, b"POST", path, headers, outbound.body, limits.deadlines)
             if response.status != 200:
                 raise await self._failed(target, response)
             if not call.stream:
@@ -87,7 +86,7 @@ class HttpUpstream:
         if b"text/event-stream" not in kind:
             response.abort()
             raise UpstreamRejected(f"The upstream answered a streamed request with {kind.decode('latin-1') or 'no content type'}.")
-        stream = HttpStream(response, target.dialect.scan(call), limits.idle_s)
+        stream = HttpStream(response, target.dialect.scan(call), limits.deadlines.idle_s)
         try:
             await stream.begin(by)
         except InvalidRequest as error:

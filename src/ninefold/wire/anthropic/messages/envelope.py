@@ -61,6 +61,6 @@ def read(body: bytes, operation: Operation) -> ModelCall:
         include_usage=True,
         max_output_tokens=found.max_tokens,
         input_tokens_bound=bound,
-        has_tools=is_given(found.tools),
-        attribution=attribution.read(found.metadata) if is_given(found.metadata) else (),
+        has_tools=found.tools is not ABSENT and is_given(found.tools),
+        attribution=attribution.read(found.metadata) if found.metadata is not ABSENT and is_given(found.metadata) else (),
     )

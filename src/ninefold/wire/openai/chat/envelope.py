@@ -49,7 +49,9 @@ def read(body: bytes) -> ModelCall:
         raise InvalidRequest("At least one message is needed.", param="messages")
     if not found.model:
         raise InvalidRequest("A model must be named.", param="model")
-    cap = found.max_completion_tokens if found.max_completion_tokens is not None else found.max_tokens
+    cap = found.max_completion_tokens
+    if found.max_tokens is not None and (cap is None or found.max_tokens > cap):
+        cap = found.max_tokens  # where both are given nobody knows which one the vendor heeds
     if cap is not None and cap < 1:
         name = "max_tokens" if found.max_completion_tokens is None else "max_completion_tokens"
         raise InvalidRequest("The output limit must be at least 1.", param=name)
@@ -75,6 +77,6 @@ def read(body: bytes) -> ModelCall:
         max_output_tokens=cap,
         choices=choices,
         input_tokens_bound=bound,
-        has_tools=is_given(found.tools),
-        attribution=attribution.read(found.metadata) if is_given(found.metadata) else (),
+        has_tools=found.tools is not ABSENT and is_given(found.tools),
+        attribution=attribution.read(found.metadata) if found.metadata is not ABSENT and is_given(found.metadata) else (),
     )

@@ -91,6 +91,7 @@ def to_usage(found: WireUsage) -> Usage:
 
 def request(call: ModelCall, model: str, max_output_tokens: int) -> bytes:
     """The caller's body for the vendor: its model name, an output cap where there was none, usage asked for on streams."""
+    # Written anew from its members rather than patched: a repeated member, read differently by the vendor, would slip past admission.
     fields = members(call.body)
     fields["model"] = raw(model)
     if call.max_output_tokens is None:
