@@ -442,22 +442,71 @@ def test_errors_are_rendered_and_what_is_not_ours_is_logged_once(run, caplog):
     assert [record.getMessage() for record in caplog.records] == ["exchange.failed", "exchange.not_answered"]
 
 
-def test_handlers_run_in_tasks_of_their_own(run):
-    tasks = []
+def test_handlers_share_no_task_while_they_run(run):
+    running, seen = set(), set()
 
     async def handle(exchange):
-        tasks.append(asyncio.current_task())
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                await asyncio.Event().wait()
-        exchange.reply(200, b"", b"")
+        task = asyncio.current_task()
+        assert task not in running
+        assert task.cancelling() == 0
+        running.add(task)
+        seen.add(task)
+        try:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await asyncio.Event().wait()
+            exchange.reply(200, b"", b"")
+            await asyncio.sleep(0.001)
+        finally:
+            running.discard(task)
 
     async def main():
         async with serving(handle) as served:
+            clients = [await served.dial() for _ in range(3)]
+            for _ in range(4):
+                for client in clients:
+                    client.send(GOOD + GOOD)
+                for client in clients:
+                    assert [(await client.reply()).status for _ in range(2)] == [200, 200]
+            assert len(seen) >= 3
+
+    run(main())
+
+
+def test_a_task_that_was_cancelled_handles_nothing_more(run):
+    tasks = []
+    stubborn = []
+
+    async def handle(exchange):
+        task = asyncio.current_task()
+        tasks.append((task, task.cancelling()))
+        if exchange.path == "/stubborn":
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                stubborn.append(task)
+        elif exchange.path == "/itself":
+            task.cancel()
+            exchange.reply(200, b"", b"")
+        else:
+            await asyncio.sleep(0)
+            exchange.reply(200, b"", b"")
+
+    async def main():
+        async with serving(handle) as served:
+            await (await served.dial()).ask(GOOD)
             client = await served.dial()
-            await client.ask(GOOD)
-            await client.ask(GOOD)
-            assert len(set(tasks)) == 2
+            client.send(GOOD.replace(b"/good", b"/stubborn"))
+            await until(lambda: served.server.in_flight == 1)
+            client.hang_up()
+            await until(lambda: stubborn and served.server.in_flight == 0)
+            client = await served.dial()
+            assert (await client.ask(GOOD.replace(b"/good", b"/itself"))).status == 200
+            assert (await client.ask(GOOD)).status == 200
+            used = [task for task, _ in tasks]
+            assert used[0] is used[1] is stubborn[0]
+            assert len(set(used)) == 3
+            assert [cancelling for _, cancelling in tasks] == [0, 0, 0, 0]
 
     run(main())
 

@@ -16,8 +16,8 @@ _LAST_WORDS_S = 1.0
 
 
 class HttpServer:
-    """`handle` runs in a task of its own for each exchange. `render_error` gives (status, ready header lines, body) for the path, which
-    is empty where it could not be told.
+    """`handle` has its task to itself; a later exchange may get the same task, so context variables must be set back. `render_error`
+    gives (status, ready header lines, body) for the path, which is empty where it could not be told.
     """
 
     def __init__(self, handle: Handle, render_error: RenderError, limits: ServerLimits) -> None:
@@ -81,6 +81,8 @@ class HttpServer:
             for task in state.running:
                 task.cancel()
             await asyncio.wait(tuple(state.running), timeout=_LAST_WORDS_S)
+        for waiter in state.at_rest:
+            waiter.cancel()
         if self._sweeper is not None:
             self._sweeper.cancel()
         return cut

@@ -12,8 +12,9 @@ from typing import Final, cast
 
 from ninefold.adapters.http1.server_body import RequestBody
 from ninefold.adapters.http1.server_exchange import ServerExchange
-from ninefold.adapters.http1.server_head import HeadProbe, parse_head, path_of
+from ninefold.adapters.http1.server_head import HeadProbe, path_of
 from ninefold.adapters.http1.server_state import ServerState
+from ninefold.adapters.http1.server_worker import start
 from ninefold.domain.errors import InvalidRequest, NinefoldError, Unavailable
 
 # Where the connection stands. FRESH has not sent a byte yet; LINGER has its last reply and reads on, unheard, so that the kernel does
@@ -161,7 +162,7 @@ class Connection(asyncio.Protocol):
             self._end(unread=self._phase != BUSY or bool(self._pending))
             return
         self._phase = IDLE
-        self.deadline_s = self.state.after(self.state.limits.keep_alive_s)
+        self.deadline_s = self.state.idle_by_s
         if self._pending:
             self.state.loop.call_soon(self._next)
 
@@ -235,12 +236,12 @@ class Connection(asyncio.Protocol):
         if end == 3:
             self._collect(data)
             return
-        limits = self.state.limits
-        if end > limits.max_head_bytes:
-            self._refuse(InvalidRequest(f"The request's head is longer than {limits.max_head_bytes} bytes: send less."), data)
+        state = self.state
+        if end > state.limits.max_head_bytes:
+            self._refuse(InvalidRequest(f"The request's head is longer than {state.limits.max_head_bytes} bytes: send less."), data)
             return
         try:
-            head = parse_head(data[:end], limits.max_headers)
+            head = state.known_heads.read(data[:end])
         except InvalidRequest as error:
             self._refuse(error, data)
             return
@@ -249,22 +250,16 @@ class Connection(asyncio.Protocol):
             self._pending = rest[head.length :]
             self._phase = BUSY
             self.deadline_s = math.inf
-            self._begin(ServerExchange(head, rest[: head.length], self))
+            self._exchange = exchange = ServerExchange(head, rest[: head.length], self)
+            start(state, exchange)
         else:
-            self._body = body = RequestBody(head.length, self.state.now_s)
+            self._body = body = RequestBody(head.length, state.now_s)
             self._phase = BODY
-            self._begin(ServerExchange(head, body, self))
+            self._exchange = exchange = ServerExchange(head, body, self)
+            start(state, exchange)
             self._watch_body(body)
             if rest:
                 self._feed(rest)
-
-    def _begin(self, exchange: ServerExchange) -> None:
-        self._exchange = exchange
-        state = self.state
-        # A task for each exchange, 2.2 us, is what asyncio.timeout and cancellation need; one for each connection would save 0.5 us and
-        # share its context variables among requests; stepping a coroutine by hand has no current task.
-        exchange.task = task = state.loop.create_task(exchange.run(state), name="exchange")
-        state.running.add(task)
 
     def _collect(self, data: bytes) -> None:
         """A head that comes in pieces grows, and is refused as soon as it cannot become valid."""

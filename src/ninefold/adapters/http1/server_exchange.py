@@ -28,7 +28,8 @@ class ServerExchange:
     """
 
     __slots__ = (
-        "_connection", "_head", "_incoming", "_keep", "_phase", "_silent", "begun", "headers", "method", "path", "peer", "query", "task",
+        "_connection", "_expects_continue", "_head", "_incoming", "_keep", "_phase", "_silent", "_task", "headers", "method", "path",
+        "peer", "query",
     )  # fmt: skip
 
     headers: Mapping[str, str]
@@ -39,21 +40,22 @@ class ServerExchange:
         self.query = head.query
         self.headers = head.headers
         self.peer = connection.peer
-        self.begun = False
-        self.task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._head = head
+        self._expects_continue = head.expects_continue
         self._incoming = incoming
         self._connection: Connection | None = connection
         self._phase = _OPEN
         self._keep = False
         self._silent = head.method == "HEAD"
 
-    async def run(self, state: ServerState) -> None:
-        """The handler has run, and the client has a reply, an error or a closed connection, whatever the handler did."""
-        self.begun = True
+    async def run(self, state: ServerState, task: asyncio.Task[None]) -> None:
+        """The handler has run in `task`, the current one, and the client has a reply, an error or a closed connection, whatever the
+        handler did."""
+        if self._connection is None:
+            return
+        self._task = task
         try:
-            if self._connection is None:
-                return
             await state.handle(self)
             if self._phase != _DONE and not self.lost:
                 log.error("exchange.not_answered", extra={"path": self.path})
@@ -70,10 +72,7 @@ class ServerExchange:
                 log.exception("exchange.failed", extra={"path": self.path})
             self.fail(Internal("The request could not be handled."))
         finally:
-            if self.task is not None:
-                state.running.discard(self.task)
-                self.task = None
-            state.left()
+            self._task = None
 
     async def body(self, max_bytes: int) -> bytes:
         """The whole request body. Raises: TooLarge, InvalidRequest; ConnectionError where the client has gone."""
@@ -85,8 +84,8 @@ class ServerExchange:
         incoming.want(max_bytes)
         if not incoming.complete:
             connection = self._attached()
-            if self._head.expects_continue and not incoming.received and self._phase == _OPEN:
-                self._head.expects_continue = False
+            if self._expects_continue and not incoming.received and self._phase == _OPEN:
+                self._expects_continue = False
                 connection.send(_CONTINUE)
             connection.read_on()
         data = await incoming.whole(asyncio.get_running_loop())
@@ -167,8 +166,8 @@ class ServerExchange:
         self._connection = None
         if not isinstance(self._incoming, bytes):
             self._incoming.fail(_gone())
-        if self.begun and self.task is not None:
-            self.task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     @property
     def lost(self) -> bool:

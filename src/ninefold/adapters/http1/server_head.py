@@ -32,7 +32,7 @@ _PATH = re.compile(rb"[A-Z]{1,16} (/[!-\"$->@-~]{0,255})")
 
 @dataclass(slots=True)
 class RequestHead:
-    """What a head says. `length` is the body's, in bytes, or CHUNKED."""
+    """What a head says; exchanges with the same head share it. `length` is the body's, in bytes, or CHUNKED."""
 
     method: str
     path: str

@@ -11,11 +11,13 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ninefold.adapters.http1.server_known_heads import KnownHeads
 from ninefold.domain.errors import NinefoldError
 from ninefold.ports.exchange import Exchange
 
 if TYPE_CHECKING:
     from ninefold.adapters.http1.server_connection import Connection
+    from ninefold.adapters.http1.server_exchange import ServerExchange
 
 Handle = Callable[[Exchange], Awaitable[None]]
 RenderError = Callable[[str, NinefoldError], tuple[int, bytes, bytes]]
@@ -51,8 +53,8 @@ class ServerState:
     """Deadlines are set on a clock that moves once a sweep, so that setting one costs an addition and no timer."""
 
     __slots__ = (
-        "_date", "_heads", "_quiet", "_sweep_s", "connections", "draining", "handle", "limits", "loop", "now_s", "render_error", "running",
-        "stalled",
+        "_date", "_heads", "_quiet", "_sweep_s", "at_rest", "connections", "draining", "handle", "idle_by_s", "known_heads", "limits",
+        "loop", "now_s", "render_error", "running", "stalled",
     )  # fmt: skip
 
     def __init__(self, handle: Handle, render_error: RenderError, limits: ServerLimits, loop: asyncio.AbstractEventLoop) -> None:
@@ -65,6 +67,9 @@ class ServerState:
         self.connections: set[Connection] = set()
         self.stalled: set[Connection] = set()
         self.running: set[asyncio.Task[None]] = set()
+        self.at_rest: list[asyncio.Future[ServerExchange]] = []  # of the tasks that wait for their next exchange
+        self.known_heads = KnownHeads(limits.max_headers)
+        self.idle_by_s = 0.0
         self._sweep_s = limits.sweep_s()
         self._quiet: asyncio.Future[None] | None = None
         self._date = 0
@@ -74,10 +79,12 @@ class ServerState:
     def tick(self) -> None:
         """The clock is right; reply heads carry this second's date."""
         self.now_s = self.loop.time()
+        self.idle_by_s = self.after(self.limits.keep_alive_s)
         second = int(time.time())
         if second != self._date:
             self._date = second
             self._heads.clear()
+            self.known_heads.forget()
 
     def after(self, seconds: float) -> float:
         """The moment on the sweep's clock that is surely `seconds` or more from now."""
