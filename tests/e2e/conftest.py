@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - the configuration reads best with a deployment a line
 """Vendors and platforms for the end-to-end tests."""
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 
 def free_port() -> int:
@@ -38,7 +39,7 @@ class Platform:
         head = f"server: {{host: 127.0.0.1, port: {self.port}, control_port: {self.control_port}}}\ndata_dir: {self.data_dir}\n"
         self.config.write_text(head + config)
 
-    def __enter__(self) -> Platform:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - requests read best whole
 """The real `anthropic` client over a real socket, on every vendor."""
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ def test_parallel_tool_calls_keep_their_arguments(client, model, stream):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_whole_tool_conversation(client, model):
     first = client.messages.create(model=model, max_tokens=200, system="Be brief.", messages=said(TWO_CALLS), tools=TOOLS)
-    results = [{"type": "tool_result", "tool_use_id": b.id, "content": f"result of {b.name}"} for b in first.content if b.type == "tool_use"]
+    results = [
+        {"type": "tool_result", "tool_use_id": b.id, "content": f"result of {b.name}"} for b in first.content if b.type == "tool_use"
+    ]
     blocks = [b.model_dump(include={"type", "id", "name", "input", "text"}, exclude_none=True) for b in first.content]
     turns = [*said(TWO_CALLS), {"role": "assistant", "content": blocks}, {"role": "user", "content": results}]
     answer = client.messages.create(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - requests read best whole
 """The real `openai` client over a real socket, on every vendor."""
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def test_parallel_tool_calls_keep_their_arguments(client, model, stream):
 def test_tool_envelopes_tell_orchestrators_what_was_asked(scene, client, model):
     answer = client.chat.completions.create(model=model, messages=said('call weather {"city": 5}'), tools=TOOLS)
     envelope = answer.model_extra["ninefold"]["tool_calls"]
-    assert [(e["tool"], e["schema"], e["permission"], len(e["arguments_sha256"])) for e in envelope] == [("weather", "invalid", "undecided", 64)]
+    assert [(e["tool"], e["schema"], e["permission"], len(e["arguments_sha256"])) for e in envelope] == [
+        ("weather", "invalid", "undecided", 64)
+    ]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -187,7 +190,9 @@ def test_the_local_reader_quotes_its_source(client):
     messages = [{"role": "system", "content": text}, {"role": "user", "content": "Who is the director of the Oslo office?"}]
     answer = client.chat.completions.create(model="local/reader", messages=messages)
     assert "Ingrid Berg" in answer.choices[0].message.content
-    absent = client.chat.completions.create(model="local/reader", messages=[messages[0], *said("How many employees does the Tokyo branch have?")])
+    absent = client.chat.completions.create(
+        model="local/reader", messages=[messages[0], *said("How many employees does the Tokyo branch have?")]
+    )
     assert "Ingrid" not in absent.choices[0].message.content
     streamed = list(client.chat.completions.create(model="local/reader", messages=messages, stream=True))
     assert "Ingrid Berg" in "".join(c.choices[0].delta.content or "" for c in streamed if c.choices)

@@ -13,6 +13,8 @@ from ninefold.gateway.complete import Asked, Gateway
 from ninefold.http.visit import Visit, merged_attribution
 from ninefold.ports.recorder import RequestFacts
 
+_MAX_NAME_CHARS = 200  # a name in a record; what exists is shorter, and what callers make up must not fill the books
+
 # Called once a request, when its last byte is on its way: the visit and the answer, None where there was none.
 Observe = Callable[[Visit, Answer | None], None]
 
@@ -47,7 +49,7 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
         trace_id=visit.trace.trace_id,
         tenant=who.tenant,
         key_id=who.key_id,
-        model=call.model,
+        model=call.model[:_MAX_NAME_CHARS],
         surface=surface.name,
         started_at=visit.started_at,
     )

@@ -100,7 +100,11 @@ def test_every_problem_is_told_at_once_with_its_place(tmp_path: Path):
         (deployment('base_url: "http://u:hunter2@h"'), "deployments[0].base_url", "no user or password"),
         (deployment('base_url: "ftp://h"'), "deployments[0].base_url", "not an address"),
         (deployment('base_url: "http://h:99999"'), "deployments[0].base_url", "not an address"),
-        ("deployments:\n  - {name: d, provider: local, model: embed, operations: [chat]}\n", "deployments[0].operations[0]", "it can embeddings"),
+        (
+            "deployments:\n  - {name: d, provider: local, model: embed, operations: [chat]}\n",
+            "deployments[0].operations[0]",
+            "it can embeddings",
+        ),
         (deployment("operations: []"), "deployments[0].operations", "must not be empty"),
         (deployment("headers: {Authorization: hunter2}"), "deployments[0].headers", "carries a secret"),
         (deployment('headers: {x-a: "b\\nc"}'), "deployments[0].headers", "in one line"),

@@ -61,12 +61,16 @@ def test_an_exception_leaves_its_stack_without_secrets():
 
 
 def test_a_log_that_cannot_be_written_stops_nobody():
+    tried = []
+
     def full(line):
+        tried.append(line)
         raise OSError("no space")
 
     log = Log(process="p", write=full)
     log.info("a.happened")
     log.info("b.happened")
+    assert len(tried) == 1
 
 
 def test_what_libraries_log_stands_there_too():

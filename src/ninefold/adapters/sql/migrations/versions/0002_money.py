@@ -11,6 +11,17 @@ depends_on = None
 
 def upgrade() -> None:
     """Workers can lease, and journals be projected."""
+    _money_workers()
+    _money_accounts()
+    _money_leases()
+    _ledger_lines()
+    _ledger_decisions()
+    _ledger_answers()
+    _ledger_refusals()
+    _journal_cursors()
+
+
+def _money_workers() -> None:
     op.create_table(
         "money_workers",
         sa.Column("worker", sa.String(200), primary_key=True),
@@ -18,6 +29,9 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("expires_at", sa.Double, nullable=False),
     )
+
+
+def _money_accounts() -> None:
     op.create_table(
         "money_accounts",
         sa.Column("account_id", sa.String(400), primary_key=True),
@@ -37,6 +51,9 @@ def upgrade() -> None:
         sa.Column("refilled_us", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
+
+
+def _money_leases() -> None:
     op.create_table(
         "money_leases",
         sa.Column("account_id", sa.String(400), primary_key=True),
@@ -48,6 +65,9 @@ def upgrade() -> None:
         sa.Column("overrun", sa.BigInteger, nullable=False),
         sa.Column("recall_seen", sa.BigInteger, nullable=False),
     )
+
+
+def _ledger_lines() -> None:
     op.create_table(
         "ledger_lines",
         sa.Column("attempt_id", sa.String(100), primary_key=True),
@@ -81,6 +101,9 @@ def upgrade() -> None:
         sa.Column("started_at", sa.Double, nullable=False),
         sa.Column("ended_at", sa.Double, nullable=False),
     )
+
+
+def _ledger_decisions() -> None:
     op.create_table(
         "ledger_decisions",
         sa.Column("decision_id", sa.String(100), primary_key=True),
@@ -95,6 +118,9 @@ def upgrade() -> None:
         sa.Column("reasons", sa.Text, nullable=False),
         sa.Column("policy_version", sa.String(200), nullable=False),
     )
+
+
+def _ledger_answers() -> None:
     op.create_table(
         "ledger_answers",
         sa.Column("request_id", sa.String(100), primary_key=True),
@@ -113,6 +139,9 @@ def upgrade() -> None:
         sa.Column("duration_ms", sa.Double, nullable=False),
         sa.Column("cost_nanos", sa.BigInteger, nullable=False),
     )
+
+
+def _ledger_refusals() -> None:
     op.create_table(
         "ledger_refusals",
         sa.Column("request_id", sa.String(100), primary_key=True),
@@ -125,6 +154,9 @@ def upgrade() -> None:
         sa.Column("code", sa.String(64), nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
     )
+
+
+def _journal_cursors() -> None:
     op.create_table(
         "journal_cursors",
         sa.Column("worker", sa.String(200), primary_key=True),
