@@ -23,6 +23,8 @@ class Http1Client:
         self._agent_line = b"user-agent: %b\r\n" % user_agent if user_agent else b""
         self._contexts = TlsContexts()
         self._pools: dict[Origin, Pool] = {}
+        # By the identity of the origin that the pool itself holds: hashing an origin's six fields for each request costs 1 us.
+        self._pools_by_id: dict[int, Pool] = {}
         self._watched: set[Http1Response] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -35,9 +37,7 @@ class Http1Client:
             loop = self._loop = asyncio.get_running_loop()
         now = loop.time()
         total_by = now + deadlines.total_s
-        pool = self._pools.get(origin)
-        if pool is None:
-            pool = self._pool_for(origin, loop)
+        pool = self._pools_by_id.get(id(origin)) or self._pools.get(origin) or self._pool_for(origin, loop)
         data = compose(pool.origin_lines, method, target, headers, body)
         connection = pool.take_idle(now)
         if connection is None:
@@ -46,7 +46,13 @@ class Http1Client:
         response = Http1Response(loop, first_byte_by=now + deadlines.first_byte_s, idle_s=deadlines.idle_s, total_by=total_by)
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP_S, self._sweep, loop)
-        connection.begin(response, data, body if len(body) > SLICE_BYTES else b"", is_head=method == b"HEAD", closing=says_close(headers))
+        connection.begin(
+            response,
+            data,
+            body if len(body) > SLICE_BYTES else b"",
+            is_head=method == b"HEAD",
+            closing=b"onnection:" in headers and says_close(headers),
+        )
         if not response.status and response.failure is None:
             waiter = response.waiter = loop.create_future()
             try:
@@ -70,6 +76,7 @@ class Http1Client:
                 timer.cancel()
         self._sweeper = self._reaper = None
         pools, self._pools = self._pools, {}
+        self._pools_by_id.clear()
         for pool in pools.values():
             pool.shut()
         for pool in pools.values():
@@ -87,7 +94,7 @@ class Http1Client:
             max_connections=self._max_connections,
             idle_keep_alive_s=self._idle_keep_alive_s,
         )
-        self._pools[origin] = pool
+        self._pools[origin] = self._pools_by_id[id(origin)] = pool
         if self._reaper is None:
             self._reaper = loop.call_later(self._reap_every_s, self._reap, loop)
         return pool
@@ -108,5 +115,5 @@ class Http1Client:
         for origin, pool in list(self._pools.items()):
             pool.close_expired(now)
             if pool.is_unused():
-                del self._pools[origin]
+                del self._pools[origin], self._pools_by_id[id(pool.origin)]
         self._reaper = loop.call_later(self._reap_every_s, self._reap, loop) if self._pools else None

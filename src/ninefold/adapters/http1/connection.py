@@ -143,10 +143,12 @@ class Connection(asyncio.Protocol):
         if self._verdict is not None:
             self.fail(self._verdict)
         elif response.complete:
-            if response.pieces:
-                response.arrived()
-            else:
+            if not response.pieces:
                 self.conclude()
+            elif (waiter := response.waiter) is not None:
+                response.waiter = None
+                if not waiter.done():
+                    waiter.set_result(None)
         elif self._barren_bytes > HEAD_LIMIT_BYTES:
             self.fail(UpstreamRejected("The head of the upstream's answer is too long."))
         elif response.status:

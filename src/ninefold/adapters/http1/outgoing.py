@@ -36,7 +36,7 @@ def compose(origin_lines: bytes, method: bytes, target: bytes, headers: bytes, b
     Raises: TransportFailed where the target would end the request line: it may hold words of a caller (a model's name, a path), and a
     line break in it would smuggle a second request. Header lines are written by adapters from values that cannot hold one.
     """
-    if len(target.split()) != 1 or target[0] <= 32 or target[-1] <= 32:
+    if target.split() != [target]:
         raise TransportFailed("The request was not sent: its target is not a single word.", sent=False)
     length = len(body)
     if not length and method in _BODILESS:
@@ -47,4 +47,4 @@ def compose(origin_lines: bytes, method: bytes, target: bytes, headers: bytes, b
 
 def says_close(headers: bytes) -> bool:
     """Whether the header lines ask that the connection be closed after the answer."""
-    return b"onnection:" in headers and _SAYS_CLOSE.search(headers) is not None
+    return _SAYS_CLOSE.search(headers) is not None

@@ -63,10 +63,10 @@ class Http1Response:
         self.next_by = at
 
     async def read(self, max_bytes: int) -> bytes:
-        declared = self.headers.get(b"content-length")
-        if declared is not None and len(declared) < 20 and not self.complete and int(declared) > max_bytes:
-            self._stop(_too_long(max_bytes))
         if not self.complete:
+            declared = self.headers.get(b"content-length")
+            if declared is not None and len(declared) < 20 and int(declared) > max_bytes:
+                self._stop(_too_long(max_bytes))
             await self._gather(max_bytes)
         if self.failure is not None:
             raise self.failure

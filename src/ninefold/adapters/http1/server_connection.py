@@ -36,7 +36,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_ended", "_exchange", "_lingered_bytes", "_partial", "_pending", "_phase", "_probe", "_reading", "_stall_bytes",
-        "_stall_s", "_transport", "_writers", "deadline_s", "peer", "state", "write_paused",
+        "_stall_s", "_transport", "_writers", "deadline_s", "peer", "send", "state", "write_paused",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -64,6 +64,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The client is counted, or turned away where there are too many."""
         self._transport = cast("asyncio.Transport", transport)
+        self.send = self._transport.write
         state = self.state
         limits = state.limits
         crowded = len(state.connections) >= limits.max_connections
@@ -134,10 +135,6 @@ class Connection(asyncio.Protocol):
             self._next()
 
     # -- the exchange's side
-
-    def send(self, data: bytes) -> None:
-        """`data` goes to the client."""
-        self._transport.write(data)
 
     async def room(self) -> None:
         """The client has taken enough for more to be written. Raises: ConnectionError."""

@@ -18,6 +18,7 @@ _OPEN, _STREAMING, _DONE = range(3)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset({204, 304})
 _CLOSE = b"connection: close\r\n"
+_ONCE = "a reply is sent once, and finished after it was started"
 
 
 class ServerExchange:
@@ -94,12 +95,15 @@ class ServerExchange:
 
     def reply(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole reply is on its way, in one write; nothing happens where the client has gone."""
-        self._enter(_OPEN, _DONE)
+        if self._phase != _OPEN:
+            raise RuntimeError(_ONCE)
+        self._phase = _DONE
         connection = self._connection
         if connection is None:
             return
         self._connection = None
-        head = connection.state.head(status)
+        state = connection.state
+        head = state.heads.get(status) or state.head(status)
         keep = self._keeps(connection)
         if keep and not self._silent and status not in _BODILESS:
             connection.send(b"%b%bcontent-length: %d\r\n\r\n%b" % (head, headers, len(body), body))
@@ -186,7 +190,7 @@ class ServerExchange:
 
     def _enter(self, before: int, after: int) -> None:
         if self._phase != before:
-            raise RuntimeError("a reply is sent once, and finished after it was started")
+            raise RuntimeError(_ONCE)
         self._phase = after
 
 

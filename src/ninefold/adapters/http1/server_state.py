@@ -53,7 +53,7 @@ class ServerState:
     """Deadlines are set on a clock that moves once a sweep, so that setting one costs an addition and no timer."""
 
     __slots__ = (
-        "_date", "_heads", "_quiet", "_sweep_s", "at_rest", "connections", "draining", "handle", "idle_by_s", "known_heads", "limits",
+        "_date", "_quiet", "_sweep_s", "at_rest", "connections", "draining", "handle", "heads", "idle_by_s", "known_heads", "limits",
         "loop", "now_s", "render_error", "running", "stalled",
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ class ServerState:
         self._sweep_s = limits.sweep_s()
         self._quiet: asyncio.Future[None] | None = None
         self._date = 0
-        self._heads: dict[int, bytes] = {}
+        self.heads: dict[int, bytes] = {}
         self.tick()
 
     def tick(self) -> None:
@@ -83,7 +83,7 @@ class ServerState:
         second = int(time.time())
         if second != self._date:
             self._date = second
-            self._heads.clear()
+            self.heads.clear()
             self.known_heads.forget()
 
     def after(self, seconds: float) -> float:
@@ -92,11 +92,11 @@ class ServerState:
 
     def head(self, status: int) -> bytes:
         """The status line and the date, ready to send."""
-        known = self._heads.get(status)
+        known = self.heads.get(status)
         if known is None:
             phrase = HTTPStatus(status).phrase if status in _STATUSES else ""
             known = f"HTTP/1.1 {status} {phrase}\r\ndate: {formatdate(self._date, usegmt=True)}\r\n".encode("ascii")
-            self._heads[status] = known
+            self.heads[status] = known
         return known
 
     def render(self, path: str, error: NinefoldError) -> tuple[int, bytes, bytes]:
