@@ -109,6 +109,13 @@ class RateLimited(NinefoldError):
     retryable = True
 
 
+class NeverFits(RateLimited):
+    """The request alone needs more than the limit can ever hold: waiting does not help."""
+
+    title = "The request is larger than its limit"
+    retryable = False
+
+
 class BudgetExceeded(NinefoldError):
     """The worst case of this request does not fit into what is left of a hard budget."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from ninefold.domain.allowance import Account, Measure, Refusal
-from ninefold.domain.errors import BudgetExceeded, NinefoldError, RateLimited
+from ninefold.domain.errors import BudgetExceeded, NeverFits, NinefoldError, RateLimited
 from ninefold.domain.money import usd
 
 _PERIODS = {60: "minute", 86_400: "day"}
@@ -27,7 +27,7 @@ def refusal_error(refusal: Refusal, need: int) -> NinefoldError:
     what = account.measure.value.replace("_", " ")
     name = f"the limit of {account.capacity} {what} per {_PERIODS.get(account.period_s, f'{account.period_s} s')}"
     if need > account.capacity:
-        return RateLimited(f"this request may use up to {need} {what}, more than {name} can ever hold: set a smaller max_tokens")
+        return NeverFits(f"this request may use up to {need} {what}, more than {name} can ever hold: set a smaller max_tokens")
     return RateLimited(
         f"{name} of tenant {account.tenant!r} has {refusal.left} left, and this request may use up to {need}",
         retry_after_s=refusal.retry_after_s,

@@ -18,7 +18,7 @@ def attribute(tenant: Tenant, who: Principal, call: ModelCall) -> tuple[tuple[st
     """
     if not call.attribution:
         if who.attribution:
-            return who.attribution
+            return tuple((dict(tenant.attribution) | dict(who.attribution)).items()) if tenant.attribution else who.attribution
         if tenant.attribution is None:
             raise InvalidRequest(
                 "This tenant takes attributed requests only: send x-ninefold-product or x-ninefold-workflow, or use a key that has them.",

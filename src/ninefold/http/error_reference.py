@@ -23,6 +23,7 @@ NEXT: dict[type[NinefoldError], str] = {
     errors.NoRoute: "Use a model with a deployment that can do this operation.",
     errors.Conflict: "Use another name, or remove what stands in the way.",
     errors.TooLarge: "Send less, or have `server.max_body_bytes` raised.",
+    errors.NeverFits: "Ask for fewer tokens (`max_tokens`, a shorter prompt), or have the limit raised.",
     errors.RateLimited: "Wait as long as `Retry-After` says.",
     errors.BudgetExceeded: "Ask for fewer output tokens, wait for the next window, or have the budget raised.",
     errors.UpstreamRejected: "The operator looks at the deployment's credential, account and base URL.",
