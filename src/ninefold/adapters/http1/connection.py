@@ -168,7 +168,7 @@ class Connection(asyncio.Protocol):
                 self._verdict = UpstreamRejected("The upstream switched to another protocol.")
             return
         self._head_done = True
-        headers = dict(zip(map(bytes.lower, self._raw_headers), self._raw_headers.values(), strict=True))
+        headers = {name.lower(): value for name, value in self._raw_headers.items()}
         if self._barren_bytes > HEAD_LIMIT_BYTES and sum(len(n) + len(v) + 4 for n, v in headers.items()) > HEAD_LIMIT_BYTES:
             self._verdict = UpstreamRejected("The head of the upstream's answer is too long.")
             return

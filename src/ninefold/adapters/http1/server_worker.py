@@ -41,7 +41,8 @@ async def _work(state: ServerState, first: ServerExchange) -> None:
         finally:
             exchange = None  # its body is not kept while the task rests
             running.discard(task)
-            state.left()
+            if not running:
+                state.left()
         if not state.draining and not task.cancelling() and len(at_rest) < _AT_REST:
             waiter: asyncio.Future[ServerExchange] = state.loop.create_future()
             at_rest.append(waiter)
