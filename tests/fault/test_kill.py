@@ -123,11 +123,14 @@ def check(scene, platform, told):
     reached = {headers["traceparent"].split("-")[1] for v in (scene.openai, scene.legacy, scene.anthropic) for _, headers, _ in v.seen}
     assert reached <= by_trace.keys(), "a vendor was asked without an intent on record"
     for tenant, mine in lines.items():
-        budget = budget_of(platform, tenant)
-        assert budget["spent"] + budget["outstanding"] <= budget["limit"]
-        assert (budget["overrun"], budget["suspense"]) == (0, 0)
-        assert budget["spent"] == until(lambda: budget_of(platform, tenant))["spent"]
-        assert until(lambda: budget_of(platform, tenant)["spent"] == sum(line["cost_nanos"] for line in mine))
+        check_budget(platform, tenant, sum(line["cost_nanos"] for line in mine))
+
+
+def check_budget(platform, tenant, cost_nanos):
+    assert until(lambda: budget_of(platform, tenant)["spent"] == cost_nanos)
+    budget = budget_of(platform, tenant)
+    assert budget["spent"] + budget["outstanding"] <= budget["limit"]
+    assert (budget["overrun"], budget["suspense"]) == (0, 0)
 
 
 def booked(platform) -> set[str]:

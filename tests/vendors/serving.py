@@ -24,15 +24,39 @@ class Vendor:
         self.seen: list[tuple[str, dict, dict]] = []
         self.fault: Fault | None = None
         self.cancelled = 0
+        # Requests whose answer is not complete: now, and the most there ever were.
+        self.at_once = self.most_at_once = 0
         self.delay_s = 0.0
         self.first_delay_s = 0.0
         app = Starlette(routes=[Route(path, handler, methods=methods) for path, handler, methods in self.routes()])
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        config = uvicorn.Config(app, log_level="error", lifespan="off", loop="asyncio", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(self._counted(app), log_level="error", lifespan="off", loop="asyncio", timeout_graceful_shutdown=1)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _counted(self, app):
+        async def counted(scope, receive, send):
+            over = False
+
+            async def said(message):
+                nonlocal over
+                # Counted out before the last byte: whoever has that may begin the next request at once.
+                if message["type"] == "http.response.body" and not message.get("more_body") and not over:
+                    over = True
+                    self.at_once -= 1
+                await send(message)
+
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            try:
+                await app(scope, receive, said)
+            finally:
+                if not over:
+                    self.at_once -= 1
+
+        return counted
 
     def _run(self) -> None:
         asyncio.run(self.server.serve(sockets=[self.socket]))
@@ -75,22 +99,30 @@ class Vendor:
 
     async def before(self, fault: Fault | None, request: Request) -> Response | None:
         """The reply that a fault makes instead of an answer."""
-        if self.first_delay_s:
-            await asyncio.sleep(self.first_delay_s)
+        if self.first_delay_s and await self._left(request, self.first_delay_s):
+            return Response(status_code=499)
         if fault is None:
             return None
         if fault.kind == "status":
             headers = {} if fault.retry_after is None else {"retry-after": fault.retry_after}
             return self.error(fault.status, "scripted failure", headers=headers)
         if fault.kind == "silent":
-            for _ in range(3000):  # a minute; starlette tells a handler that its caller has gone only when asked
-                if await request.is_disconnected():
-                    self.cancelled += 1
-                    return Response(status_code=499)
-                await asyncio.sleep(0.02)
+            await self._left(request, 60)
+            return Response(status_code=499)
         if fault.kind == "garbage":
             return Response(b"<html>not what you asked for</html>", media_type="text/html")
         return None
+
+    async def _left(self, request: Request, within_s: float) -> bool:
+        """Whether the caller went away meanwhile; a handler that only sleeps is not told."""
+        try:
+            async with asyncio.timeout(within_s):
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+        except TimeoutError:
+            return False
+        self.cancelled += 1
+        return True
 
     def stream(self, events: list[bytes], fault: Fault | None, error_event: bytes) -> StreamingResponse:
         async def produce():

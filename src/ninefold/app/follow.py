@@ -85,10 +85,11 @@ class Follower:
 
     def use(self, snapshot: Snapshot) -> None:
         """Requests from now on are judged by `snapshot`; what runs under a key that is gone is ended."""
-        gone = {key.key_id for key in self._plane.gateway.snapshot.keys} - {key.key_id for key in snapshot.keys}
+        before, after = ({key.key_id for key in each.keys} for each in (self._plane.gateway.snapshot, snapshot))
         self._plane.keys = KeyIndex(snapshot, revoked=self._revoked)
         self._plane.gateway.use(snapshot)
-        for key_id in gone:
+        self._plane.gateway.inflight.readmit(after - before - self._revoked)
+        for key_id in before - after:
             self._plane.gateway.inflight.kill_key(key_id, "The key of this request was revoked.")
         self._changed()
         self._log.info("snapshot.swapped", version=snapshot.version)

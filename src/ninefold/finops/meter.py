@@ -79,6 +79,7 @@ class LeasedMeter:
         self._wake = asyncio.Event()
         self._reported_at = self._reviewed_at = self._polled_at = opened_at
         self._store_error: Unavailable | None = None
+        self._last_refusal: dict[str, tuple[Refusal, float]] = {}
 
     # ── holding ──
 
@@ -242,6 +243,7 @@ class LeasedMeter:
         self._usable_until = before + reply.remaining_s
         for waiter, refusal in learn(exchange, reply, self._slices):
             waiter.refusal = refusal
+            self._last_refusal[refusal.account.tenant] = refusal, before
             # Money in flight is worth a short wait, since a budget that is exhausted stays so; a limit is back soon anyway.
             wait = refusal.recalling or (refusal.may_return and refusal.account.window)
             if not (wait or waiter.served.done() or covers(waiter.slices, waiter.needs)):
@@ -374,8 +376,9 @@ class LeasedMeter:
         except TimeoutError:
             if waiter.served.done() and not waiter.served.cancelled():
                 return waiter.served.result()  # served in the very moment in which the time ran out
-            if waiter.refusal is not None:
-                raise _error(waiter.refusal, waiter) from None
+            refusal = waiter.refusal or self._refusal_of_others(waiter)
+            if refusal is not None:
+                raise _error(refusal, waiter) from None
             detail = "no room could be leased in time: the store of budgets does not answer"
             raise Unavailable(detail, retry_after_s=1) from self._store_error
         except asyncio.CancelledError:
@@ -386,6 +389,13 @@ class LeasedMeter:
             if waiter in line:
                 line.remove(waiter)
             self._serve(line)
+
+    def _refusal_of_others(self, waiter: Waiter) -> Refusal | None:
+        """What the store told others of this tenant since `waiter` came: in a long line not everybody comes to be asked for in time."""
+        refusal, at = self._last_refusal.get(waiter.slices[0].account.tenant, (None, 0.0))
+        if refusal is None or at < waiter.first_until - self._times.wait_s / 2:
+            return None
+        return refusal if any(one.account.account_id == refusal.account.account_id for one in waiter.slices) else None
 
     def _serve(self, line: Line) -> None:
         now = self._monotonic()

@@ -71,6 +71,7 @@ class Gateway:
         """The answer, or its first content, admitted, held and on record. Raises: any error of the tree, on record too."""
         parts, facts = self._parts, asked.facts
         hold: Hold | None = None
+        waiting = self.inflight.wait(facts.key_id)
         try:
             decision = parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
             parts.recorder.decided(facts, decision)
@@ -83,12 +84,14 @@ class Gateway:
             won = await parts.dispatch.run(task)
             first_s = parts.monotonic() - asked.began
             answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won, first_s), won.got, first_s)
-        except NinefoldError as error:
-            self._refuse(facts, hold, error)
-            raise
-        except BaseException:
-            self._refuse(facts, hold, None)
-            raise
+        except BaseException as error:
+            cause = waiting.cause(error)
+            self._refuse(facts, hold, cause)
+            if cause is error:
+                raise
+            raise cause from error
+        finally:
+            self.inflight.leave(facts.key_id, waiting)
         return await self._handed_over(asked, hold, answer)
 
     def _enforce(self, decision: Decision, model: str) -> None:
@@ -152,10 +155,10 @@ class Gateway:
 
         return book
 
-    def _refuse(self, facts: RequestFacts, hold: Hold | None, error: NinefoldError | None) -> None:
+    def _refuse(self, facts: RequestFacts, hold: Hold | None, error: BaseException) -> None:
         if hold is not None:
             self._parts.meter.close(hold)
-        code, detail = ("client_closed", "") if error is None else (error.code, error.detail)
+        code, detail = (error.code, error.detail) if isinstance(error, NinefoldError) else ("client_closed", "")
         self._parts.recorder.refused(facts, code, detail)
         self._parts.recorder.commit()
 
