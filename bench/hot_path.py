@@ -24,10 +24,8 @@ from ninefold.adapters.http1.server_head import parse_head
 from ninefold.domain.cost import Outcome
 from ninefold.domain.usage import Usage
 from ninefold.finops.records import Closed
-from ninefold.gateway import envelope as answer_envelope
-from ninefold.gateway.complete import _worst_output_tokens
+from ninefold.gateway.complete import Asked
 from ninefold.identity.authenticate import authenticate
-from ninefold.ports.meter import HoldRequest
 from ninefold.ports.recorder import RequestFacts
 from ninefold.wire.dialects.openai import OpenAiDialect
 from ninefold.wire.openai.chat import envelope, passthrough
@@ -94,24 +92,8 @@ def steps(made: Inside, loops: int, repetitions: int) -> list[Row]:
         journal._pending_bytes = 0
 
     row("record the decision (one frame)", decided)
-    tenant = next(each for each in snapshot.tenants if each.name == who.tenant)
-    wanted = HoldRequest(
-        request_id="bench-1",
-        trace_id="0" * 32,
-        decision_id="dec-1",
-        principal=who,
-        tenant=tenant,
-        model=call.model,
-        operation="chat",
-        attribution=(),
-        deployments=plan.deployments,
-        input_tokens_bound=call.input_tokens_bound,
-        output_tokens_bound=_worst_output_tokens(call, plan, tenant),
-        now=time.time(),
-    )
+    wanted = gateway._worst_case(Asked(who=who, call=call, facts=facts, decision_id="dec-1", began=0.0), plan)
     usage, deployment = Usage(input_tokens=57, output_tokens=141), plan.deployments[0]
-    for one in meter._slices.values():
-        one.free += 1 << 60  # nobody renews the leases while this loop does not turn
 
     def money() -> None:
         hold = meter.try_hold(wanted)
@@ -147,7 +129,7 @@ def steps(made: Inside, loops: int, repetitions: int) -> list[Row]:
     dialect = OpenAiDialect()
     answered = REPLY[REPLY.index(b"\r\n\r\n") + 4 :]
     row("answer from the same vendor", lambda: dialect.whole(call, answered))
-    row("route for the answer", lambda: answer_envelope.route(plan, "mock", 1, decision))
+    row("route for the answer", lambda: gateway._routes.text(plan, "mock", 1, decision))
     stream_call = envelope.read(streamed[streamed.index(b"\r\n\r\n") + 4 :])
     events = [payload(step) for step in STEPS[:CHUNKS]]
 
@@ -163,6 +145,7 @@ def steps(made: Inside, loops: int, repetitions: int) -> list[Row]:
 async def measured(loops: int, repetitions: int, only: str) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="ninefold-hot-") as folder:
         async with inside(Path(folder)) as made:
+            await made.lease_for_ever()
             gc.collect()
             gc.freeze()
             rows = steps(made, loops, repetitions) if only != "whole" else []

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ninefold.adapters.http1 import pool as pool_module
 from ninefold.adapters.http1.connection import Connection as UpstreamConnection
 from ninefold.adapters.http1.server_connection import Connection as ServerConnection
 from ninefold.adapters.http1.server_state import ServerLimits, ServerState
@@ -74,12 +75,22 @@ def request(*, stream: bool) -> bytes:
 class Inside:
     """The wiring, and connections on both of its sides that are no sockets."""
 
-    def __init__(self, wiring: GatewayWiring) -> None:
+    def __init__(self, wiring: GatewayWiring, meter: asyncio.Task[None]) -> None:
+        self._meter = meter
+        pool_module._TRUSTED_FOR_S = float("inf")  # a connection that rested is asked for its socket, and these have none
         self.wiring = wiring
         self.loop = asyncio.get_running_loop()
         plane = wiring.data_plane
-        self._upstreams: list[UpstreamConnection] = []
         self.state = ServerState(plane.handle, plane.stray_error, ServerLimits(), self.loop)
+
+    async def lease_for_ever(self) -> None:
+        """The meter has all that it will need, and asks its store for nothing more."""
+        self._meter.cancel()
+        await asyncio.wait([self._meter])
+        meter = self.wiring.meter
+        meter._usable_until = float("inf")
+        for one in meter._slices.values():
+            one.free += 1 << 60
 
     def add_upstream(self) -> None:
         """One more idle connection to the deployment, which answers in the next turn of the loop."""
@@ -99,7 +110,6 @@ class Inside:
         pool._connections.add(connection)
         pool._room_taken += 1
         pool.released(connection)
-        self._upstreams.append(connection)
 
     def _stream(self, connection: UpstreamConnection, step: int) -> None:
         def event() -> None:
@@ -111,8 +121,6 @@ class Inside:
 
     async def requests(self, count: int, *, at_once: int, stream: bool) -> None:
         """`count` requests were answered, `at_once` of them in flight."""
-        for each in self._upstreams:
-            each.idle_since = self.loop.time()  # a connection that rested is asked for its socket
         done = self.loop.create_future()
         left = [count, count]  # to be asked, to be answered
         data = request(stream=stream)
@@ -162,7 +170,7 @@ async def inside(folder: Path, connections: int = 16) -> AsyncGenerator[Inside]:
     wiring = await wire_gateway(replace(prepared.house.boot, worker="bench-gateway-0"), os.environ, Log(process="bench", level="error"))
     meter = asyncio.create_task(wiring.meter.run())
     try:
-        made = Inside(wiring)
+        made = Inside(wiring, meter)
         for _ in range(connections):
             made.add_upstream()
         await made.requests(50, at_once=1, stream=False)
