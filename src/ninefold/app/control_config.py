@@ -60,7 +60,10 @@ class ConfigKeeper:
         if self._config is None:
             await self._apply(await asyncio.to_thread(self._load))
         if self._config is not None:
-            async for found in ConfigWatcher(self._config, self._environ).changes():
+            watcher = ConfigWatcher(self._config, self._environ)
+            # What was written after the last read and before the watcher's first look is no change to the watcher.
+            await self._apply(await asyncio.to_thread(self._load))
+            async for found in watcher.changes():
                 await self._apply(found)
 
     async def refresh(self) -> None:
