@@ -41,7 +41,7 @@ def store(request, tmp_path):
 
 
 class Worker:
-    def __init__(self, store, name="w0", wait_s=0.3):
+    def __init__(self, store, name="w0", wait_s=2.0):
         self.store, self.name, self.wait_s = store, name, wait_s
         self.journal = MemoryJournal()
         self.count = 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ninefold.domain.answer import Whole
 from ninefold.domain.call import ModelCall
@@ -22,8 +23,7 @@ from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream, Upstre
 _FIRST_LIMITS = 1_000
 
 
-@dataclass(slots=True, kw_only=True)
-class Task:
+class Task(msgspec.Struct, kw_only=True):
     """What is to be dispatched: `output_cap` is the most output tokens a choice may have, injected where the caller set no cap."""
 
     plan: Plan
@@ -32,8 +32,7 @@ class Task:
     output_cap: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Won:
+class Won(msgspec.Struct, kw_only=True):
     """The attempt that brought content; it is not settled yet."""
 
     deployment: Deployment

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from ninefold.domain.errors import InvalidRequest
 from ninefold.domain.principal import Principal
@@ -14,8 +15,7 @@ from ninefold.wire.attribution import NAMES
 _ATTRIBUTION = tuple((name, "x-ninefold-" + name.replace("_", "-")) for name in NAMES)
 
 
-@dataclass(slots=True, kw_only=True)
-class Visit:
+class Visit(msgspec.Struct, kw_only=True):
     """What every surface needs of a request: the exchange, its ids, when it began (monotonic and wall clock) and who came."""
 
     exchange: Exchange

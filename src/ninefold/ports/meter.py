@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from ninefold.domain.cost import CostLine, Outcome
 from ninefold.domain.principal import Principal
 from ninefold.domain.snapshot import Deployment, Tenant
 from ninefold.domain.usage import Usage
 
 
-@dataclass(slots=True, kw_only=True)
-class HoldRequest:
+class HoldRequest(msgspec.Struct, kw_only=True):
     """What a request may cost at worst. `deployments` is the plan; the hold is the dearest of them at the two token bounds.
 
     `now` is in seconds since the epoch, UTC: it picks the budget windows, and settlement goes to the same windows.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from ninefold.domain.decision import Decision
 
 
-@dataclass(slots=True, kw_only=True)
-class RequestFacts:
+class RequestFacts(msgspec.Struct, kw_only=True):
     """Who asked for what; the same in every record of one request. `started_at` is in seconds since the epoch."""
 
     request_id: str
@@ -21,8 +21,7 @@ class RequestFacts:
     started_at: float
 
 
-@dataclass(slots=True, kw_only=True)
-class AnswerFacts:
+class AnswerFacts(msgspec.Struct, kw_only=True):
     """How it went. `route` and `tool_calls` are JSON texts as they stand in the answer; `status` is the HTTP status or, for a stream
     that broke, the error's code."""
 

@@ -158,13 +158,10 @@ class JournalWriter:
             raise
 
     def _rotate(self) -> None:
-        old = self._fd
         try:
             self._open_segment()
         except OSError as error:
             raise Unavailable(f"the journal cannot be continued: {error.strerror}", retry_after_s=5) from error
-        with self._guard:
-            self._retired.append(old)
         self._rotate_next = False
 
     def _open_segment(self) -> None:
@@ -183,7 +180,10 @@ class JournalWriter:
             os.close(fd)
             path.unlink(missing_ok=True)
             raise
-        self._fd, self._number, self._size = fd, number, len(header)
+        with self._guard:  # whoever syncs the new file has to see the old one too
+            if self._fd >= 0:
+                self._retired.append(self._fd)
+            self._fd, self._number, self._size = fd, number, len(header)
 
     def _sync_forever(self) -> None:
         while True:
