@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -15,7 +17,11 @@ from ninefold.ports.journal import JournalFolder, Piece, PieceEnd, Segment
 from ninefold.ports.lease_store import LeaseStore
 from ninefold.ports.ledger import Booking, Cursor, Ledger, LedgerLine
 
-_PIECE_BYTES = 512 * 1024
+_PIECE_BYTES = 256 * 1024
+# After each piece the store is left alone for this share of the time it took: the projector can wait, a request that needs a lease
+# cannot, and SQLite's writers are not served in the order in which they came.
+_REST_SHARE = 0.5
+_LONGEST_REST_S = 0.1
 _Key = tuple[str, int]
 
 
@@ -139,7 +145,9 @@ class Projector:
                 piece = self._journals.read(segment, offset, _PIECE_BYTES)
                 end = piece.end
                 if piece.offset != offset:
+                    began = time.monotonic()
                     cursor, whole = await self._project(cursor, segment, piece)
+                    await asyncio.sleep(min((time.monotonic() - began) * _REST_SHARE, _LONGEST_REST_S))
                     read += len(piece.payloads)
                     if not whole:
                         return read, PieceEnd.CORRUPT

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from ninefold.domain.call import ModelCall, Operation
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
@@ -41,8 +43,7 @@ class Parts:
     verdict: envelope.SchemaVerdict
 
 
-@dataclass(slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, kw_only=True):
     """One request as the surface hands it over."""
 
     who: Principal

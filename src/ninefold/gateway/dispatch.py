@@ -67,7 +67,7 @@ class Dispatch:
                 await self._meter.begin_again(task.hold, attempt_id, deployment)
             else:
                 self._meter.begin(task.hold, attempt_id, deployment)
-            self._recorder.commit()
+            self._record_intent(task, attempt_id)
             try:
                 got = await self._attempt(
                     task, deployment, attempt_id, self._limits(task, deployment, len(failed), time() - began if failed else 0.0)
@@ -96,6 +96,14 @@ class Dispatch:
         limits = _limits(task, deployment, 0, 0.0)
         self._first[key] = (task.plan, limits)
         return limits
+
+    def _record_intent(self, task: Task, attempt_id: str) -> None:
+        """The intent is on record: the vendor may be asked. Raises: Unavailable, and then the attempt was none."""
+        try:
+            self._recorder.commit()
+        except NinefoldError:
+            self._meter.settle(task.hold, attempt_id, NO_USAGE, Outcome.FAILED)
+            raise
 
     async def _attempt(self, task: Task, deployment: Deployment, attempt_id: str, limits: AttemptLimits) -> Whole | Stream:
         time = asyncio.get_running_loop().time
