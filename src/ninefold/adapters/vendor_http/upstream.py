@@ -83,7 +83,7 @@ class HttpUpstream:
 
     async def _stream(self, target: Target, call: ModelCall, response: HttpResponse, limits: AttemptLimits, by: float) -> HttpStream:
         kind = response.headers.get(b"content-type", b"")
-        if b"text/event-stream" not in kind:
+        if kind.find(b"text/event-stream") < 0:
             response.abort()
             raise UpstreamRejected(f"The upstream answered a streamed request with {kind.decode('latin-1') or 'no content type'}.")
         stream = HttpStream(response, target.dialect.scan(call), limits.deadlines.idle_s)

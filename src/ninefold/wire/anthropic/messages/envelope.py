@@ -48,9 +48,9 @@ def read(body: bytes, operation: Operation) -> ModelCall:
         if not 1 <= found.max_tokens <= MOST_TOKENS:
             raise InvalidRequest(f"max_tokens must be from 1 to {MOST_TOKENS}.", param="max_tokens")
     bound = len(body) + 512  # no tokeniser makes more tokens than bytes; tools add a system prompt of at most about 500 tokens
-    if b'"image"' in body:
+    if body.find(b'"image"') >= 0:
         bound += body.count(b'"image"') * IMAGE_TOKENS
-    if b'"document"' in body:
+    if body.find(b'"document"') >= 0:
         bound += body.count(b'"document"') * DOCUMENT_TOKENS
     return ModelCall(
         operation=operation,

@@ -62,9 +62,9 @@ def read(body: bytes) -> ModelCall:
     if not 1 <= choices <= 128:
         raise InvalidRequest("Between 1 and 128 choices can be asked for.", param="n")
     bound = len(body)  # no tokeniser makes more tokens than bytes
-    if b'"image_url"' in body:
+    if body.find(b'"image_url"') >= 0:
         bound += body.count(b'"image_url"') * IMAGE_TOKENS
-    if b'"file"' in body:
+    if body.find(b'"file"') >= 0:
         bound += body.count(b'"file"') * FILE_TOKENS
     options = found.stream_options
     return ModelCall(

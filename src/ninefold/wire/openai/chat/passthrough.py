@@ -112,9 +112,11 @@ def renamed(body: bytes, theirs: str, ours: str) -> bytes:
 
     A quote inside a JSON string is always escaped, so the pattern can only match where a member stands.
     """
+    if theirs == ours:
+        return body
     name = encode(theirs)
     for pattern in (b'"model":', b'"model": '):
-        if pattern + name in body:
+        if body.find(pattern + name) >= 0:
             return body.replace(pattern + name, pattern + encode(ours), 1)
     fields = members(body)
     fields["model"] = raw(ours)
