@@ -11,13 +11,13 @@ import pytest
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.http1_server import GOOD, echo, serving, until
 
 from ninefold.adapters.http1.server import ServerLimits
 from ninefold.adapters.http1.server_body import RequestBody
 from ninefold.adapters.http1.server_chunks import ChunkCutter
 from ninefold.adapters.http1.server_head import CHUNKED, parse_head
 from ninefold.domain.errors import InvalidRequest
+from tests.http1_server import GOOD, echo, serving, until
 
 POST = b"POST /v1/messages HTTP/1.1\r\nHost: a\r\n"
 BIG = GOOD.replace(b"/good", b"/big")
