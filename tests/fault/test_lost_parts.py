@@ -155,7 +155,7 @@ def healed(platform) -> None:
     began = time.monotonic()
     until(lambda: platform.chat(KEY, "hi", model="on-openai")[0] == 200)
     print(f"answers again {time.monotonic() - began:.2f} s after the database came back")
-    until(lambda: platform.admin("/api/v1/health")[2].get("status") == "ok", patience_s=45)
+    until(lambda: platform.admin("/api/v1/health")[2].get("status") == "ok", patience_s=15)
     made = until(lambda: (done := platform.cli("keys", "create", "--tenant", "acme", "--json")).returncode == 0 and json.loads(done.stdout))
     until(lambda: platform.chat(made["secret"], "hi", model="on-openai")[0] == 200, patience_s=5)
     lines = until(lambda: lines_of(platform, "acme"))

@@ -39,6 +39,7 @@ class ConfigKeeper:
         self._log = log
         self._clock = clock
         self._migrated = False
+        self._watcher: ConfigWatcher | None = None
         self._first: Config | None = None
         self._config: Config | None = None
         self._pending: Config | None = None
@@ -47,7 +48,7 @@ class ConfigKeeper:
         self._version = 0
 
     async def follow(self) -> None:
-        """Every change of the configuration from now on is in force, or refused with its reasons; returns where there is no file.
+        """What was written before the last look is in force, or refused with its reasons. One look; call it every half a second.
 
         Raises: Unavailable where the database does not answer; what was to come into force then does with the next call.
         """
@@ -59,12 +60,13 @@ class ConfigKeeper:
             await self._apply(self._pending)
         if self._config is None:
             await self._apply(await asyncio.to_thread(self._load))
-        if self._config is not None:
-            watcher = ConfigWatcher(self._config, self._environ)
-            # What was written after the last read and before the watcher's first look is no change to the watcher.
+        if self._watcher is None and self._config is not None:
+            self._watcher = ConfigWatcher(self._config, self._environ)
+            # What was written after the first read and before the watcher was made is no change to the watcher.
             await self._apply(await asyncio.to_thread(self._load))
-            async for found in watcher.changes():
-                await self._apply(found)
+        found = await self._watcher.look() if self._watcher is not None else None
+        if found is not None:
+            await self._apply(found)
 
     async def refresh(self) -> None:
         """The configuration in force is compiled anew: a price may begin, a secret file may have changed, and the maker of a key may

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ninefold.app.logging import Log
 
 _FIRST_DELAY_S = 0.2
-_LONGEST_DELAY_S = 30.0
+# Short, because what a loop is behind with may be a revocation.
+_LONGEST_DELAY_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +28,8 @@ class Lifespan:
     """Named loops that run from `start` to `stop`.
 
     A loop is a step that is called again and again, `every_s` seconds after it returned. A step that raises is reported and called
-    again after a delay that doubles from 0.2 s up to 30 s; the other loops do not notice.
+    again after a delay that doubles from 0.2 s up to 1 s; the other loops do not notice. Failures in a row are reported at the first,
+    second, fourth, eighth and so on.
     """
 
     def __init__(self, log: Log) -> None:
@@ -72,7 +74,8 @@ class Lifespan:
                     state.failures += 1
                     state.last_error = type(error).__name__
                     delay_s = min(_FIRST_DELAY_S * 2 ** min(state.failures - 1, 10), _LONGEST_DELAY_S)
-                    self._log.error("loop.failed", loop=state.name, failures=state.failures, again_in_s=delay_s, exc=error)
+                    if state.failures & (state.failures - 1) == 0:
+                        self._log.error("loop.failed", loop=state.name, failures=state.failures, again_in_s=delay_s, exc=error)
                     await asyncio.sleep(delay_s)
                 else:
                     state.rounds += 1

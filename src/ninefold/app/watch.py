@@ -3,59 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ninefold.app.config import Config, load_config
 from ninefold.app.config_check import policy_files
 from ninefold.app.config_problem import ConfigInvalid
 
-POLL_S = 0.5
-
 # Path, modification time in ns, size and inode of a file; the path alone where there is none.
 _Mark = tuple[str, int, int, int] | tuple[str]
 
 
 class ConfigWatcher:
-    """Polls the file of `config`, the policy files and the secret files that it names: unlike notifications, polling works on every
-    file system, a network's and a mounted ConfigMap's too.
+    """Looks at the file of `config`, the policy files and the secret files that it names: unlike notifications, looking works on
+    every file system, a network's and a mounted ConfigMap's too.
 
-    A change counts once it has stood still for one poll, so that a file in the middle of being written is not read. What cannot be
-    loaded is handed over as `ConfigInvalid`; the watcher goes on, and what is in force stays so.
+    A change counts once two looks have found the same, so that a file in the middle of being written is not read. What cannot be
+    loaded is handed over as `ConfigInvalid`; what is in force stays so.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        environ: Mapping[str, str],
-        overrides: Mapping[str, object] | None = None,
-        *,
-        poll_s: float = POLL_S,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, config: Config, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> None:
         self._config = config
         self._path = config.file
         self._environ = environ
         self._overrides = overrides
-        self._poll_s = poll_s
-        self._sleep = sleep
-        self._known = self._marks()
+        self._known = self._last = self._marks()
 
-    async def changes(self) -> AsyncIterator[Config | ConfigInvalid]:
-        """Each new configuration, or why it is refused. Ends at once where there is no file to watch."""
+    async def look(self) -> Config | ConfigInvalid | None:
+        """The new configuration, or why it is refused; None where nothing changed, where a change is still young, or where there is
+        no file."""
         if self._path is None:
-            return
-        last = self._known
-        while True:
-            await self._sleep(self._poll_s)
-            seen = self._marks()
-            if seen != self._known and seen == last:
-                found = await asyncio.to_thread(self._load)
-                # The file as it was before it was read; the others as the new configuration names them. Taken before the caller
-                # goes to work, so that nothing which changes meanwhile is missed.
-                self._known = seen = (seen[0], *self._marks()[1:])
-                yield found
-            last = seen
+            return None
+        found = None
+        seen = self._marks()
+        if seen != self._known and seen == self._last:
+            found = await asyncio.to_thread(self._load)
+            # The file as it was before it was read; the others as the new configuration names them. Taken before the caller goes to
+            # work, so that nothing which changes meanwhile is missed.
+            self._known = seen = (seen[0], *self._marks()[1:])
+        self._last = seen
+        return found
 
     def _load(self) -> Config | ConfigInvalid:
         try:

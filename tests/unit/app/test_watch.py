@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from ninefold.app.config import Config, load_config
@@ -15,10 +15,17 @@ POLL_S = 0.01
 Changes = AsyncIterator[Config | ConfigInvalid]
 
 
+async def looked_again_and_again(watcher: ConfigWatcher) -> AsyncGenerator[Config | ConfigInvalid]:
+    while True:
+        await asyncio.sleep(POLL_S)
+        found = await watcher.look()
+        if found is not None:
+            yield found
+
+
 def watch(file: Path, script: Callable[[Changes], Awaitable[None]]) -> None:
     async def run() -> None:
-        watcher = ConfigWatcher(load_config(file, {}, {"server.workers": 2}), {}, {"server.workers": 2}, poll_s=POLL_S)
-        changes = watcher.changes()
+        changes = looked_again_and_again(ConfigWatcher(load_config(file, {}, {"server.workers": 2}), {}, {"server.workers": 2}))
         try:
             async with asyncio.timeout(30):
                 await script(changes)
@@ -125,13 +132,15 @@ def test_a_file_is_not_read_while_it_is_being_written(tmp_path: Path):
     write(file, "server: {port: 9000}")
     steps = iter(["server: {", "server: {port", "server: {port: 90", "server: {port: 9005}", None, None])
 
-    async def poll(_: float) -> None:
-        text = next(steps)
-        if text is not None:
-            write(file, text)
-
-    async def run() -> Config | ConfigInvalid:
-        return await anext(ConfigWatcher(load_config(file, {}), {}, sleep=poll).changes())
+    async def run() -> Config | ConfigInvalid | None:
+        watcher = ConfigWatcher(load_config(file, {}), {})
+        found = None
+        while found is None:
+            text = next(steps)
+            if text is not None:
+                write(file, text)
+            found = await watcher.look()
+        return found
 
     found = asyncio.run(run())
     assert isinstance(found, Config)
@@ -140,7 +149,8 @@ def test_a_file_is_not_read_while_it_is_being_written(tmp_path: Path):
 
 
 def test_without_a_file_there_is_nothing_to_watch():
-    async def run() -> list[Config | ConfigInvalid]:
-        return [each async for each in ConfigWatcher(load_config(None, {}), {}).changes()]
+    async def run() -> list[Config | ConfigInvalid | None]:
+        watcher = ConfigWatcher(load_config(None, {}), {})
+        return [await watcher.look() for _ in range(3)]
 
-    assert asyncio.run(run()) == []
+    assert asyncio.run(run()) == [None] * 3
