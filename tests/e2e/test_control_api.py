@@ -163,8 +163,7 @@ def test_a_changed_file_comes_into_force_and_an_invalid_one_does_not(up):
         file.write_text(CONFIG.replace("5.00", "7.00"))
         # Others may publish in between, a key of the test before for one: it is the new limit that has to come.
         until(lambda: up.control("/api/v1/budgets?tenant=acme")[2]["budgets"][0]["limit_usd"] == "7.000000000")
-        status = up.control("/api/v1/config/status")[2]
-        assert status["snapshot_version"] > version
+        status = until(lambda: (found := up.control("/api/v1/config/status")[2])["snapshot_version"] > version and found)
         assert (status["state"], status["problems"]) == ("in_force", [])
         file.write_text(CONFIG.replace("limit_usd: 5.00", "limit_usd: -5.00"))
         refused = until(lambda: (found := up.control("/api/v1/config/status")[2])["state"] == "refused" and found)
