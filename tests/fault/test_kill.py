@@ -99,6 +99,21 @@ def test_what_was_acknowledged_outlives_kill_9(scene, start, seed, whole_house):
     drain(platform)
 
 
+def test_no_vendor_is_asked_before_the_intent_is_on_record(scene, start):
+    platform = start(scene.config(TENANTS, TIMEOUTS))
+    scene.anthropic.first_delay_s = 20.0
+    asked = [(KEY, said("hi", model="on-anthropic", stream=number % 2 == 0, max_tokens=60), 0.0) for number in range(40)]
+    with Crowd(platform.port, asked) as crowd:
+        until(lambda: len(scene.anthropic.seen) == 40)
+        os.kill(platform.children()["gateway_process"], signal.SIGKILL)
+    assert [each.status for each in crowd.told] == [0] * 40
+    lines = until(lambda: (found := lines_of(platform, "acme")) and len(found) == 40 and found)
+    assert {line["outcome"] for line in lines} == {"interrupted"}
+    assert {line["trace_id"] for line in lines} == {headers["traceparent"].split("-")[1] for _, headers, _ in scene.anthropic.seen}
+    until(lambda: budget_of(platform, "acme")["outstanding"] == 0)
+    assert budget_of(platform, "acme")["spent"] == sum(line["cost_nanos"] for line in lines) > 0
+
+
 def check(scene, platform, told):
     complete = [each for each in told if each.extra is not None]
     cut = [each for each in told if each.status in (0, 200) and each.extra is None]

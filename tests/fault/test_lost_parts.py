@@ -65,6 +65,7 @@ def test_requests_go_on_without_control_and_it_comes_back(scene, start):
     assert sum(line["cost_nanos"] for line in lines_of(platform, "acme")) == sum(each.cost_nanos for each in load.told)
 
 
+@pytest.mark.slow
 def test_without_the_local_models_callers_wait_for_the_successor_or_another_deployment_answers(scene, start):
     platform = start(config_of(scene))
     all_there(platform)
@@ -94,6 +95,7 @@ def test_without_the_local_models_callers_wait_for_the_successor_or_another_depl
     assert all(each.extra is not None or each.error["code"] == "stream_interrupted" for each in load.told)
 
 
+@pytest.mark.slow
 def test_a_database_file_that_goes_away_and_comes_back_refuses_nobody(scene, start):
     platform = start(config_of(scene))
     all_there(platform)
