@@ -77,8 +77,10 @@ def test_room_given_to_a_waiter_that_is_gone_goes_to_the_next(run: Run) -> None:
                         dice.choice(tasks).cancel()
                     await asyncio.sleep(0)
             await asyncio.wait_for(one(), 5)
-            while client.stats()[server.origin].open:
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(5):
+                while client.stats()[server.origin].open:
+                    await asyncio.sleep(0.01)
+            assert client.stats()[server.origin].waiting == 0
 
     run(main())
 

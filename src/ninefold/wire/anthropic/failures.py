@@ -7,15 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 from ninefold.domain.errors import (
-    DeadlineExceeded,
-    InvalidRequest,
     NinefoldError,
     RateLimited,
-    TooLarge,
     Unavailable,
     UpstreamRejected,
 )
-from ninefold.wire.retry_after import retry_after
+from ninefold.wire.status_meaning import meaning
 
 
 class _Error(msgspec.Struct):
@@ -40,20 +37,9 @@ def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[N
         found = _envelope.decode(body).error
     except msgspec.MsgspecError:
         found = _Error()
-    said = found.message or f"no reason given (status {status})"
-    if status == 400 and "credit balance" in said:
+    if status == 400 and "credit balance" in found.message:
         return UpstreamRejected("The upstream account has no credit left; its operator must look at it."), True
-    if status in {400, 422}:
-        return InvalidRequest(f"The upstream says: {said}"), False
-    if status == 413:
-        return TooLarge(f"The upstream says: {said}"), True
-    if status == 429:
-        return RateLimited("The upstream's rate limit is reached.", retry_after_s=retry_after(headers)), True
-    if status in {408, 504}:
-        return DeadlineExceeded(f"The upstream gave up waiting (status {status})."), True
-    if status >= 500:
-        return Unavailable(f"The upstream failed or is overloaded (status {status}).", retry_after_s=retry_after(headers)), True
-    return UpstreamRejected(f"The upstream refused this gateway's request (status {status}); its operator must look at it."), True
+    return meaning(status, headers, found.message)
 
 
 def event_error(body: bytes) -> NinefoldError:
