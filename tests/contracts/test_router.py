@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest, ModelNotFound, NinefoldError, NoRoute, RateLimited, Unavailable, Unsupported
-from ninefold.domain.snapshot import Deployment, Model, Snapshot, Timeouts
+from ninefold.domain.snapshot import Deployment, Model, Retries, Snapshot, Timeouts
 from ninefold.ports.router import Failure, Health, Plan, Router
 from ninefold.routing.plan import PriorityRouter
 
@@ -31,7 +31,7 @@ def snapshot(*deployments: Deployment, route: tuple[str, ...] = (), max_attempts
         strategy="priority",
         deployments=route or tuple(each.name for each in deployments),
         timeouts=Timeouts(total_s=10.0),
-        max_attempts=max_attempts,
+        retries=Retries(max_attempts=max_attempts),
     )
     return Snapshot(version=1, digest="", compiled_at=0.0, policy_version="p", deployments=deployments, models=(model,))
 

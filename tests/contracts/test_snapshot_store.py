@@ -11,7 +11,7 @@ from ninefold.adapters.sql.migrate import migrate
 from ninefold.adapters.sql.snapshots import SqlSnapshotStore
 from ninefold.domain.errors import Conflict, Unavailable
 from ninefold.domain.money import Price
-from ninefold.domain.snapshot import Budget, Deployment, Key, Limit, Model, SecretRef, Snapshot, Tenant, Timeouts
+from ninefold.domain.snapshot import Budget, Deployment, Key, Limit, Model, Retries, SecretRef, Snapshot, Tenant, Timeouts
 
 FULL = Snapshot(
     version=7,
@@ -31,7 +31,11 @@ FULL = Snapshot(
             headers=(("x-a", "ü"),),
         ),
     ),
-    models=(Model(name="fast", strategy="priority", deployments=("openai-eu",), timeouts=Timeouts(total_s=1.5), max_attempts=2),),
+    models=(
+        Model(
+            name="fast", strategy="priority", deployments=("openai-eu",), timeouts=Timeouts(total_s=1.5), retries=Retries(max_attempts=2)
+        ),
+    ),
     tenants=(
         Tenant(
             name="acme",

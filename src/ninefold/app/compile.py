@@ -12,20 +12,18 @@ from decimal import ROUND_HALF_UP, Decimal
 import msgspec
 
 from ninefold.app import config as written
-from ninefold.app.config_check import can_do
+from ninefold.app.compile_routing import abilities, breaker_rules, load_rules, model, task_class
+from ninefold.app.config_check import INSIDE, can_do
 from ninefold.app.config_problem import ConfigInvalid, Place, Problem, Steps, problem
 from ninefold.app.config_types import Secret
 from ninefold.app.secrets import SecretMissing, SecretReader
 from ninefold.domain.money import NANOS_PER_USD, Price
-from ninefold.domain.snapshot import Budget, Deployment, Key, Limit, Model, SecretRef, Snapshot, Tenant, Timeouts
+from ninefold.domain.snapshot import Budget, Deployment, Key, Limit, SecretRef, Snapshot, Tenant
 from ninefold.finops.catalogue import DatedCatalogue, DatedPrice, PriceCatalogue
+from ninefold.wire.dialects.vendors import VENDORS
 
-PUBLIC_URLS = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 WORKER_SOCKET = "run/worker.sock"
 LOCAL_PRICE = Price(version="local", input_per_million=0, output_per_million=0, cached_input_per_million=0, cache_write_per_million=0)
-# Shares of the input price for cache reads and for five-minute cache writes, where the configuration gives none.
-# Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#pricing. OpenAI's share differs from model to model.
-_CACHE_SHARES = {"anthropic": (Decimal("0.1"), Decimal("1.25"))}
 _SECONDS = {"minute": 60, "day": 86_400}
 
 
@@ -51,14 +49,28 @@ def compile_snapshot(
     """
     compiler = _Compiler(config=config, resolve=resolve, warn=warn, now=now, catalogue=_with_own_prices(config, catalogue))
     deployments = tuple(compiler.deployment(each) for each in config.all_deployments)
-    models = tuple(_model(each) for each in config.all_models)
+    models = tuple(model(each) for each in config.all_models)
+    classes = tuple(task_class(each) for each in config.task_classes)
     tenants = tuple(_tenant(each, config.server.durability) for each in config.tenants)
     keys = (*compiler.configured_keys(), *compiler.kept(stored_keys))
     compiler.refuse_clashes(keys)
-    max_body_bytes = config.server.max_body_bytes
+    server = config.server
+    max_body_bytes = server.max_body_bytes
     return Snapshot(
         version=version,
-        digest=_digest([deployments, models, tenants, keys, max_body_bytes]),
+        digest=_digest(
+            [
+                deployments,
+                models,
+                tenants,
+                keys,
+                max_body_bytes,
+                classes,
+                load_rules(config.server.load),
+                server.responses_ttl_s,
+                server.idempotency_ttl_s,
+            ]
+        ),
         compiled_at=now,
         policy_version=_digest([tenants, config.policies])[:16],
         deployments=deployments,
@@ -66,6 +78,10 @@ def compile_snapshot(
         tenants=tenants,
         keys=keys,
         max_body_bytes=max_body_bytes,
+        task_classes=classes,
+        load=load_rules(config.server.load),
+        responses_ttl_s=config.server.responses_ttl_s,
+        idempotency_ttl_s=config.server.idempotency_ttl_s,
     )
 
 
@@ -92,14 +108,14 @@ class _Compiler:
     catalogue: PriceCatalogue
 
     def deployment(self, each: written.Deployment) -> Deployment:
-        local = each.provider == "local"
-        base_url = (
-            f"unix:{self.config.path(self.config.data_dir) / WORKER_SOCKET}" if local else each.base_url or PUBLIC_URLS[each.provider]
-        )
-        api_key = self._reference(each.api_key) if each.api_key is not None else None
-        if api_key is not None:
+        inside = each.provider in INSIDE
+        base_url = f"unix:{self.config.path(self.config.data_dir) / WORKER_SOCKET}" if inside else _address(each)
+        given = each.api_keys or (() if each.api_key is None else (each.api_key,))
+        api_keys = tuple(self._reference(secret) for secret in given)
+        credentials = tuple((name, self._reference(secret)) for name, secret in each.credentials.items())
+        for reference in (*api_keys, *(secret for _, secret in credentials)):
             try:
-                self.resolve(api_key)
+                self.resolve(reference)
             except SecretMissing as error:
                 self.warn(f"deployment {each.name}: {error.detail}; its calls will fail until it is there")
         price = self._price(each, base_url)
@@ -111,8 +127,10 @@ class _Compiler:
             name=each.name,
             provider=each.provider,
             base_url=base_url,
-            model=str(self.config.path(each.model)) if local and each.model.endswith(".gguf") else each.model,
-            api_key=api_key,
+            model=str(self.config.path(each.model))
+            if each.provider == "rules" or (inside and each.model.endswith(".gguf"))
+            else each.model,
+            api_key=api_keys[0] if api_keys else None,
             region=each.region,
             price=price,
             max_output_tokens=each.max_output_tokens,
@@ -120,12 +138,20 @@ class _Compiler:
             headers=tuple(each.headers.items()),
             proxy=each.proxy,
             ca_file=str(self.config.path(each.ca_file)) if each.ca_file is not None else None,
+            api_keys=api_keys,
+            credentials=credentials,
+            api_version=each.api_version,
+            abilities=abilities(each.capabilities),
+            quality=tuple(each.quality.items()),
+            reserved_for=each.reserved_for,
+            breaker=breaker_rules(each.breaker),
+            max_in_flight=each.max_in_flight,
         )
 
     def _price(self, each: written.Deployment, base_url: str) -> Price | None:
         if each.price is not None:
             return to_price(each.price, each.provider)
-        if each.provider == "local":
+        if each.provider in INSIDE:
             return LOCAL_PRICE
         return self.catalogue.price(each.provider, each.model, base_url=base_url, at=self.now)
 
@@ -184,6 +210,11 @@ class _Compiler:
         return secret_ref(self.config, secret)
 
 
+def _address(each: written.Deployment) -> str:
+    public = VENDORS[each.provider].public_url
+    return each.base_url or (public or "").replace("{region}", each.region or "")
+
+
 def _key_id(key: Key) -> object:
     return key.key_id
 
@@ -221,7 +252,7 @@ def _with_own_prices(config: written.Config, catalogue: PriceCatalogue) -> Price
 
 def to_price(price: written.PriceList, provider: str) -> Price:
     """`price` in nano-dollars; its version is a digest of its figures."""
-    read_share, write_share = _CACHE_SHARES.get(provider, (Decimal(1), Decimal(1)))
+    read_share, write_share = VENDORS[provider].cache_shares
     cached, cache_write = price.cached_input_per_million, price.cache_write_per_million
     rates = (
         _nanos(price.input_per_million),
@@ -242,17 +273,6 @@ def _nanos(usd: Decimal) -> int:
     return int((usd * NANOS_PER_USD).to_integral_value(rounding=ROUND_HALF_UP))
 
 
-def _model(each: written.Model) -> Model:
-    times = each.timeouts
-    return Model(
-        name=each.name,
-        strategy=each.route.strategy,
-        deployments=each.route.deployments,
-        timeouts=Timeouts(connect_s=times.connect_s, first_token_s=times.first_token_s, idle_s=times.idle_s, total_s=times.total_s),
-        max_attempts=each.retries.max_attempts,
-    )
-
-
 def _tenant(each: written.Tenant, durability: str) -> Tenant:
     return Tenant(
         name=each.name,
@@ -266,6 +286,8 @@ def _tenant(each: written.Tenant, durability: str) -> Tenant:
         max_request_bytes=each.max_request_bytes,
         max_output_tokens=each.max_output_tokens,
         durability=each.durability if each.durability is not None else durability,
+        regions=each.regions,
+        priority=each.priority,
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from ninefold.app.config_check import LOCAL_MODELS, check, problems_of
 from ninefold.app.config_problem import ConfigInvalid, Place, Steps, problem
+from ninefold.app.config_routing import BreakerLimits, Capabilities, Load, Model, Priority, Route, Share, TaskClass
 from ninefold.app.config_source import Document, override, override_from_environment, read_yaml
 from ninefold.app.config_types import (
     Count,
@@ -27,11 +28,26 @@ from ninefold.app.config_types import (
     Text,
     Url,
     Usd,
+    as_number,
     wrong,
 )
+from ninefold.wire.dialects.vendors import VENDORS
 
 DEFAULT_FILE = "ninefold.yaml"
-Operations = Literal["chat", "embeddings", "count_tokens"]
+Seconds30d = Annotated[float, BeforeValidator(as_number), Field(gt=0, le=31_536_000)]
+Operations = Literal[
+    "chat",
+    "embeddings",
+    "count_tokens",
+    "responses",
+    "completions",
+    "rerank",
+    "moderations",
+    "images",
+    "transcription",
+    "speech",
+    "passthrough",
+]
 
 
 class Server(Section):
@@ -46,6 +62,9 @@ class Server(Section):
     durability: Literal["group", "strict"] = Field(
         default="group", description="`group`: fsync within 10 ms; `strict`: an answer waits for it; a tenant may say otherwise"
     )
+    responses_ttl_s: Seconds30d = Field(default=2_592_000.0, description="how long stored responses (`previous_response_id`) are kept")
+    idempotency_ttl_s: Seconds30d = Field(default=86_400.0, description="how long an answer is given again for its `Idempotency-Key`")
+    load: Load = Field(default_factory=Load, description="what holds where more comes than can be served")
 
     @property
     def effective_control_port(self) -> int:
@@ -96,13 +115,26 @@ class Deployment(Section):
     """Where a model really runs."""
 
     name: ModelName = Field(description="how routes, records and headers call it")
-    provider: Literal["openai", "anthropic", "local", "azure", "gemini", "bedrock"] = Field(
-        description="whose protocol it speaks; `openai` for all that speak it (vLLM, Ollama …); azure, gemini, bedrock are not built yet"
+    provider: str = Field(
+        description="whose protocol it speaks: " + ", ".join(VENDORS) + "; `openai` for all that speak it (vLLM, Ollama …)"
     )
     base_url: Url | None = Field(default=None, description="address of the API; the vendor's public one for openai and anthropic")
     api_key: Secret | None = Field(default=None, description="credential for the vendor; none is sent where not set")
-    model: Text = Field(description="the vendor's name for the model; for local `embed`, `reader` or the path of a .gguf file")
-    region: Text | None = Field(default=None, description="where the data goes")
+    api_keys: tuple[Secret, ...] = Field(default=(), description="several credentials: the next one serves where one is refused or limited")
+    credentials: dict[Name, Secret] = Field(
+        default_factory=dict,
+        description="named secrets of a vendor that takes them; bedrock: access_key_id, secret_access_key, session_token",
+    )
+    model: Text = Field(
+        description="the vendor's name for the model; local: `embed`, `reader` or the path of a .gguf file; rules: the path of their file"
+    )
+    region: Text | None = Field(default=None, description="where the data goes; bedrock's region")
+    api_version: Text | None = Field(default=None, description="version of the vendor's API, where it wants one (azure)")
+    capabilities: Capabilities = Field(default_factory=Capabilities, description="what it can do")
+    quality: dict[Name, Share] = Field(default_factory=dict, description="evaluation score by task class, 0 to 1; `default` for all others")
+    reserved_for: tuple[Name, ...] = Field(default=(), description="tenants that may use it; all where empty")
+    max_in_flight: Count | None = Field(default=None, description="requests it is given at once by one worker")
+    breaker: BreakerLimits = Field(default_factory=BreakerLimits, description="when it rests")
     price: PriceList | None = Field(default=None, description="replaces the catalogue's price")
     max_output_tokens: Count = Field(default=8192, le=10_000_000, description="output cap that is injected where a caller sets none")
     operations: tuple[Operations, ...] | None = Field(
@@ -114,50 +146,16 @@ class Deployment(Section):
 
     @field_validator("provider")
     @classmethod
-    def _built(cls, value: str) -> str:
-        if value in {"azure", "gemini", "bedrock"}:
-            raise wrong(f"provider '{value}' is not built yet; openai, anthropic and local are")
+    def _known(cls, value: str) -> str:
+        if value not in VENDORS:
+            raise wrong(f"must be one of {', '.join(VENDORS)}")
         return value
 
-
-class Route(Section):
-    """Which deployments answer, and in which order they are tried."""
-
-    strategy: Literal["priority", "weighted", "cheapest", "fastest", "least_busy"] = Field(
-        default="priority", description="how deployments are chosen; only `priority`, in the order listed, is built yet"
-    )
-    deployments: tuple[ModelName, ...] = Field(min_length=1, description="names of deployments, best first")
-
-    @field_validator("strategy")
-    @classmethod
-    def _built(cls, value: str) -> str:
-        if value != "priority":
-            raise wrong(f"strategy '{value}' is not built yet; priority is")
-        return value
-
-
-class Timeouts(Section):
-    """Deadlines of one request."""
-
-    connect_s: Seconds = Field(default=5.0, description="to connect to a deployment")
-    first_token_s: Seconds = Field(default=30.0, description="from sending an attempt to its first content")
-    idle_s: Seconds = Field(default=30.0, description="between two reads after the first content")
-    total_s: Seconds = Field(default=600.0, description="the whole request, all attempts together")
-
-
-class Retries(Section):
-    """How often a request is tried."""
-
-    max_attempts: int = Field(default=3, ge=1, le=20, description="attempts in all, over all deployments")
-
-
-class Model(Section):
-    """What callers ask for."""
-
-    name: ModelName = Field(description="the name in the caller's `model`")
-    route: Route = Field(description="where it is answered")
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="deadlines")
-    retries: Retries = Field(default_factory=Retries, description="bounds of failover")
+    @model_validator(mode="after")
+    def _keys_once(self) -> Deployment:
+        if self.api_key is not None and self.api_keys:
+            raise wrong("write api_key, or api_keys where there are several")
+        return self
 
 
 class Attribution(Section):
@@ -233,6 +231,8 @@ class Tenant(Section):
     max_request_bytes: Count | None = Field(default=None, description="largest request body of this tenant")
     max_output_tokens: Count | None = Field(default=None, description="most output tokens one answer for this tenant may have")
     durability: Literal["group", "strict"] | None = Field(default=None, description="replaces server.durability")
+    regions: tuple[Text, ...] = Field(default=(), description="regions its data may go to; anywhere where empty")
+    priority: Priority = Field(default="normal", description="highest priority of its requests, and theirs where they claim none")
 
 
 class Local(Section):
@@ -244,7 +244,7 @@ class Local(Section):
 class DatedPrice(PriceList):
     """A price that holds from a day on, whatever the catalogue says."""
 
-    provider: Literal["openai", "anthropic"] = Field(description="whose model it is")
+    provider: str = Field(description="whose model it is")
     model: Text = Field(description="the vendor's name for the model")
     effective_from: Moment = Field(default="1970-01-01T00:00:00+00:00", description="date or moment from which it holds")
 
@@ -271,6 +271,7 @@ class Config(Section):
     local: Local = Field(default_factory=Local, description="the models that come with Ninefold")
     deployments: tuple[Deployment, ...] = Field(default=(), description="where models really run")
     models: tuple[Model, ...] = Field(default=(), description="what callers ask for")
+    task_classes: tuple[TaskClass, ...] = Field(default=(), description="kinds of work that routes may tell apart")
     tenants: tuple[Tenant, ...] = Field(
         default_factory=_default_tenants,
         description="who asks and pays; without the key one tenant `default` that may use the local models",

@@ -14,14 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 from ninefold.app.config_problem import Problem, Steps, did_you_mean, problem
 from ninefold.app.config_source import Document, Value
+from ninefold.domain.call import Operation
+from ninefold.wire.dialects.vendors import VENDORS, Vendor
 
 LOCAL_MODELS = ("local/embed", "local/reader")
-CAN_DO: Mapping[str, tuple[str, ...]] = {
-    "openai": ("chat", "embeddings", "count_tokens"),
-    "anthropic": ("chat", "count_tokens"),
-    "local:embed": ("embeddings",),
-    "local": ("chat", "count_tokens"),
-}
+INSIDE = frozenset({"local", "rules"})  # what runs in our own worker has no address
+_OPERATIONS = frozenset({*Operation, "responses", "completions"})
+_EMBED_OPERATIONS = ("embeddings", "rerank")
 _EXPECTED = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
@@ -37,7 +36,7 @@ _EXPECTED = {
 
 def can_do(provider: str, model: str) -> tuple[str, ...]:
     """The operations that a deployment of `provider` can answer."""
-    return CAN_DO["local:embed" if provider == "local" and model == "embed" else provider]
+    return _EMBED_OPERATIONS if provider == "local" and model == "embed" else VENDORS[provider].operations
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
@@ -97,12 +96,14 @@ class _Checks:
 
     def all(self) -> Iterator[Problem]:
         yield from self._ports()
-        for section in ("deployments", "models", "tenants"):
+        for section in ("deployments", "models", "tenants", "task_classes"):
             yield from self._duplicates((section,), "name")
         for steps, deployment in self._items(("deployments",)):
             yield from self._deployment(steps, deployment)
         for steps, _ in self._items(("models",)):
             yield from self._route(steps)
+        for steps, _ in self._items(("task_classes",)):
+            yield from self._task_class(steps)
         for steps, _ in self._items(("tenants",)):
             yield from self._tenant(steps)
         yield from self._key_references()
@@ -170,20 +171,56 @@ class _Checks:
             for key in ("base_url", "api_key", "headers", "proxy", "ca_file"):
                 if deployment.get(key) is not None:
                     yield self._problem((*steps, key), "a local model runs inside Ninefold; leave this out")
-        if provider not in CAN_DO:
+        vendor = VENDORS.get(provider)
+        if vendor is None:
             return
+        if vendor.public_url is None and provider not in INSIDE and deployment.get("base_url") is None:
+            yield self._problem(steps, f"base_url is missing: every customer of {provider} has an address of their own")
+        yield from self._credentials(steps, vendor, deployment)
         able = can_do(provider, model)
+        if provider not in INSIDE:
+            able += tuple(each for each in ("responses", "completions") if each not in able)
         operations = deployment.get("operations")
         if operations == ():
             yield self._problem((*steps, "operations"), f"must not be empty; this one can {', '.join(able)}")
         for here, operation in self._texts((*steps, "operations")):
-            if operation in {"chat", "embeddings", "count_tokens"} and operation not in able:
+            if operation in _OPERATIONS and operation not in able:
                 yield self._problem(here, f"this one cannot; it can {', '.join(able)}")
 
+    def _credentials(self, steps: Steps, vendor: Vendor, deployment: Mapping[str, Value]) -> Iterator[Problem]:
+        given = deployment.get("credentials")
+        if isinstance(given, dict):
+            for name in given:
+                if name not in vendor.credentials:
+                    wanted = ", ".join(vendor.credentials) or "none"
+                    yield self._problem(
+                        (*steps, "credentials", name), f"this vendor's are {wanted}{did_you_mean(name, vendor.credentials)}"
+                    )
+
     def _route(self, steps: Steps) -> Iterator[Problem]:
+        yield from self._deployments_of((*steps, "route"))
+        classes = self._get((*steps, "classes"))
+        known = {name for _, item in self._items(("task_classes",)) if isinstance(name := item.get("name"), str)}
+        for name in classes if isinstance(classes, dict) else ():
+            yield from self._deployments_of((*steps, "classes", name))
+            if name not in known:
+                yield self._problem((*steps, "classes", name), f"there is no task class '{name}'{did_you_mean(name, known)}")
+        summariser = self._get((*steps, "truncate", "summarise_with"))
+        if isinstance(summariser, str) and summariser not in self._names("models"):
+            yield self._problem((*steps, "truncate", "summarise_with"), f"there is no model '{summariser}'")
+
+    def _task_class(self, steps: Steps) -> Iterator[Problem]:
+        known = {name for _, item in self._items(("task_classes",)) if isinstance(name := item.get("name"), str)}
+        to = self._get((*steps, "promotion", "to"))
+        if isinstance(to, str) and to not in known:
+            yield self._problem((*steps, "promotion", "to"), f"there is no task class '{to}'{did_you_mean(to, known)}")
+        if isinstance(to, str) and to == self._get((*steps, "name")):
+            yield self._problem((*steps, "promotion", "to"), "a class cannot be promoted to itself")
+
+    def _deployments_of(self, steps: Steps) -> Iterator[Problem]:
         known = self._names("deployments")
         seen: set[str] = set()
-        for here, name in self._texts((*steps, "route", "deployments")):
+        for here, name in self._texts((*steps, "deployments")):
             if name not in known:
                 yield self._problem(here, f"there is no deployment '{name}'{did_you_mean(name, known)}")
             if name in seen:

@@ -33,7 +33,8 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("ninefold", "{message}", {"message": message})
 
 
-def _number(value: object) -> object:
+def as_number(value: object) -> object:
+    """A decimal as a float; anything else as it is."""
     return float(value) if isinstance(value, Decimal) else value
 
 
@@ -95,7 +96,7 @@ def _moment(value: str) -> str:
     return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).isoformat()
 
 
-Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=86_400)]
+Seconds = Annotated[float, BeforeValidator(as_number), Field(gt=0, le=86_400)]
 Usd = Annotated[Decimal, BeforeValidator(_decimal), AfterValidator(_nanos_fit)]
 Count = Annotated[int, Field(gt=0, le=_MAX_INT)]
 Port = Annotated[int, Field(ge=0, le=65_535)]

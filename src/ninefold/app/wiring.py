@@ -41,12 +41,10 @@ from ninefold.policy.decide import AllowListPolicy
 from ninefold.ports.lease_store import Opened
 from ninefold.routing.board import BreakerBoard
 from ninefold.routing.plan import PriorityRouter
-from ninefold.wire.dialects.anthropic import AnthropicDialect
-from ninefold.wire.dialects.openai import OpenAiDialect
 from ninefold.wire.dialects.tools_offered import offered
+from ninefold.wire.dialects.vendors import VENDORS
 
 EVENTS_FOLDER = "events"
-DIALECTS = {"openai": OpenAiDialect(), "local": OpenAiDialect(), "anthropic": AnthropicDialect()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +93,7 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
     events = NdjsonEventLog(data_dir / EVENTS_FOLDER, worker=boot.worker.replace("-", "_"), epoch=epoch)
     meter = LeasedMeter(opened.journal, opened.leases, opened.epoch, opened_at=opened.opened_at, monotonic=time.monotonic, wall=time.time)
     client, board = Http1Client(), BreakerBoard(boot.worker, time.monotonic)
-    upstream = HttpUpstream(client, DIALECTS, Secrets(environ).read)
+    upstream = HttpUpstream(client, {name: vendor.dialect for name, vendor in VENDORS.items()}, Secrets(environ).read)
     gateway = Gateway(_parts(opened.journal, meter, board, upstream), opened.snapshot)
     observer = Observer(events, data_dir / "run", boot.worker, board, gateway.inflight, monotonic=time.monotonic, wall=time.time)
     around = Surroundings(

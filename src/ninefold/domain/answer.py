@@ -30,8 +30,13 @@ class Splice:
 
 @dataclass(slots=True, kw_only=True)
 class Whole:
-    """A complete answer."""
+    """A complete answer. A body that is not JSON stays as it is: nothing is added to it.
+
+    `support` is how far a local or rules deployment stands behind its answer, from 0 to 1; None where it does not say.
+    """
 
     body: Splice
     usage: Usage = NO_USAGE
     tool_calls: tuple[ToolCall, ...] = ()
+    content_type: str = "application/json"
+    support: float | None = None

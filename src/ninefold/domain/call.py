@@ -13,13 +13,28 @@ class Operation(StrEnum):
     CHAT = "chat"
     EMBEDDINGS = "embeddings"
     COUNT_TOKENS = "count_tokens"
+    RERANK = "rerank"
+    MODERATIONS = "moderations"
+    IMAGES = "images"
+    TRANSCRIPTION = "transcription"
+    SPEECH = "speech"
+    PASSTHROUGH = "passthrough"
 
 
 class Wire(StrEnum):
-    """Whose protocol a body is written in."""
+    """Whose protocol a body is written in; OPENAI is chat completions and the other JSON endpoints that stand beside it."""
 
     OPENAI = "openai"
+    OPENAI_RESPONSES = "openai_responses"
+    OPENAI_COMPLETIONS = "openai_completions"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+
+
+# What a request needs of a deployment; a deployment that says it lacks one is no candidate.
+TOOLS, IMAGES, FILES, JSON_SCHEMA, REASONING, LOGPROBS, AUDIO = "tools", "images", "files", "json_schema", "reasoning", "logprobs", "audio"
+CAPABILITIES = (TOOLS, IMAGES, FILES, JSON_SCHEMA, REASONING, LOGPROBS, AUDIO)
+NO_NEEDS: frozenset[str] = frozenset()
 
 
 # Not frozen: building a frozen dataclass of this size costs 2 µs more on the path of every request. Nobody writes to it after the
@@ -32,6 +47,10 @@ class ModelCall:
     translation. `input_tokens_bound` can never be less than what a vendor bills as input; `max_output_tokens` is None where the
     caller set no cap, and `choices` multiplies it. `attribution` is the request's own (headers, metadata), already checked;
     `received_at` is in seconds since the epoch, `traceparent` what upstreams are told.
+
+    `needs` are the capabilities (`CAPABILITIES`) without which a deployment cannot answer; `task_class`, `priority` (high, normal, low),
+    `regions` (empty: anywhere) and `idempotency_key` are the caller's own words; `fresh` asks for an answer that no cache holds.
+    `method`, `path` and `content_type` matter where bytes are passed on to a vendor's own endpoint.
     """
 
     operation: Operation
@@ -48,3 +67,12 @@ class ModelCall:
     received_at: float = 0.0
     traceparent: str = ""
     forward_headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    needs: frozenset[str] = NO_NEEDS
+    task_class: str = ""
+    priority: str = ""
+    regions: tuple[str, ...] = ()
+    idempotency_key: str = ""
+    fresh: bool = False
+    method: str = "POST"
+    path: str = ""
+    content_type: str = "application/json"

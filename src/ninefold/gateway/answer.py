@@ -28,6 +28,7 @@ class Answer:
         self.deployment = deployment
         self.cost_nanos = 0
         self.cost_usd = ""
+        self.content_type = "application/json"
         self.body: bytes | None = None
         self.usage = Usage()
         self._trace_id = trace_id
@@ -36,6 +37,7 @@ class Answer:
         self._ended = False
         self._killed: str | None = None
         if isinstance(got, Whole):
+            self.content_type = got.content_type
             self.body = self._end(got.usage, Outcome.COMPLETED, "200", got.tool_calls, got.body)
         else:
             self._stream = got
@@ -81,6 +83,8 @@ class Answer:
         self.usage = line.usage
         if tail is None:
             return b""
+        if self.content_type != "application/json":
+            return tail.plain()
         member = (
             f'"ninefold":{{"cost_usd":{self.cost_usd},"trace_id":"{self._trace_id}","deployment":"{self.deployment}","route":{route}'
         ).encode()

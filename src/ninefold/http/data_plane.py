@@ -29,6 +29,22 @@ SURFACES: dict[str, Surface] = {
     "/v1/messages": ANTHROPIC_MESSAGES,
     "/v1/messages/count_tokens": ANTHROPIC_COUNT_TOKENS,
 }
+# Paths that hold a name: by prefix, the longest that fits.
+PREFIXES: dict[str, Surface] = {}
+
+
+def _length(found: tuple[int, Surface | None]) -> int:
+    return found[0]
+
+
+def surface_at(path: str) -> Surface | None:
+    """The surface that answers `path`, if one does."""
+    found = SURFACES.get(path)
+    if found is not None or not PREFIXES:
+        return found
+    return max(((len(prefix), surface) for prefix, surface in PREFIXES.items() if path.startswith(prefix)), key=_length, default=(0, None))[
+        1
+    ]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +79,7 @@ class DataPlane:
             began=around.monotonic(),
             started_at=around.wall(),
         )
-        surface = SURFACES.get(exchange.path)
+        surface = SURFACES.get(exchange.path) or surface_at(exchange.path)
         try:
             if surface is not None:
                 await self._model_call(visit, surface)
@@ -78,8 +94,8 @@ class DataPlane:
             self._refuse(visit, surface, Internal("An unexpected failure."))
 
     async def _model_call(self, visit: Visit, surface: Surface) -> None:
-        if visit.exchange.method != "POST":
-            raise InvalidRequest(f"{visit.exchange.path} takes POST.")
+        if visit.exchange.method not in surface.methods:
+            raise InvalidRequest(f"{visit.exchange.path[:200]} takes {' or '.join(surface.methods)}.")
         who = authenticate(self.keys, visit.exchange.headers, visit.started_at)
         visit.who = who
 
@@ -139,7 +155,10 @@ def render_error(visit: Visit, error: NinefoldError) -> tuple[int, bytes, bytes]
 
 def _rendered(path: str, error: NinefoldError, trace_id: str, request_id: str) -> tuple[int, bytes, bytes]:
     kind = b"application/json"
-    if path.startswith("/v1/messages"):
+    surface = surface_at(path)
+    if surface is not None:
+        body = surface.error_body(error, request_id)
+    elif path.startswith("/v1/messages"):
         body = errors.anthropic_body(error, request_id)
     elif path.startswith(("/api/", "/healthz", "/readyz", "/metrics")):
         body, kind = errors.problem_body(error, trace_id), b"application/problem+json"

@@ -57,8 +57,9 @@ def headers(error: NinefoldError) -> bytes:
     return lines
 
 
-def openai_body(error: NinefoldError) -> bytes:
-    """The OpenAI envelope."""
+def openai_body(error: NinefoldError, request_id: str = "") -> bytes:
+    """The OpenAI envelope, which has no place for the request's id."""
+    del request_id
     return openai.encode(_said(error), type=row(error).openai_type, code=error.code, param=error.param)
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from ninefold.domain.call import ModelCall
 from ninefold.http import errors
-from ninefold.http.serve_call import Surface
+from ninefold.http.serve_call import Sent, Surface
 from ninefold.wire.openai.embeddings import passthrough
 
-OPENAI_EMBEDDINGS = Surface(name="openai.embeddings", read=passthrough.read, error_event=errors.openai_event)
+
+def _read(sent: Sent) -> ModelCall:
+    return passthrough.read(sent.body)
+
+
+OPENAI_EMBEDDINGS = Surface(name="openai.embeddings", read=_read, error_event=errors.openai_event)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import NinefoldError
 from ninefold.domain.principal import Principal
 from ninefold.gateway.answer import Answer
 from ninefold.gateway.complete import Asked, Gateway
+from ninefold.http import errors
+from ninefold.http.controls import controls
 from ninefold.http.visit import Visit, merged_attribution
 from ninefold.ports.recorder import RequestFacts
 
@@ -19,30 +23,46 @@ _MAX_NAME_CHARS = 200  # a name in a record; what exists is shorter, and what ca
 Observe = Callable[[Visit, Answer | None], None]
 
 
+class Sent(msgspec.Struct, kw_only=True):
+    """A request's body, and what else of it says what is asked. `query` is without its question mark."""
+
+    body: bytes
+    method: str
+    path: str
+    query: str
+    content_type: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """One endpoint's protocol: its name in the records, how its requests are read, how an error looks inside its stream,
-    and the request headers that a deployment of the same protocol gets as they are."""
+    """One endpoint's protocol: its name in the records, how its requests are read, how an error looks inside its stream and as a body
+    (request id given), the request headers that a deployment of the same protocol gets as they are, and the methods it takes."""
 
     name: str
-    read: Callable[[bytes], ModelCall]
+    read: Callable[[Sent], ModelCall]
     error_event: Callable[[NinefoldError], bytes]
+    error_body: Callable[[NinefoldError, str], bytes] = errors.openai_body
     forwards: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("POST",)
+    stream_type: str = "text/event-stream; charset=utf-8"
 
 
 async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Principal, observe: Observe) -> None:
     """The reply is complete. Raises: any error of the tree, as long as nothing was sent."""
     exchange = visit.exchange
     body = await exchange.body(gateway.snapshot.max_body_bytes)
-    call = surface.read(body)
+    given = exchange.headers
+    call = surface.read(
+        Sent(body=body, method=exchange.method, path=exchange.path, query=exchange.query, content_type=given.get("content-type", ""))
+    )
     call.received_at = visit.started_at
     call.traceparent = visit.trace.traceparent()
     visit.model = call.model
     headers = visit.attribution()
     if headers:
         call.attribution = merged_attribution(headers, call.attribution)
+    controls(call, given)
     if surface.forwards:
-        given = exchange.headers
         call.forward_headers = {name.encode(): given[name].encode("latin-1") for name in surface.forwards if name in given}
     facts = RequestFacts(
         request_id=visit.request_id,
@@ -59,7 +79,7 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
     visit.status = 200
     if answer.body is not None:
         lines = (
-            visit.headers("application/json")
+            visit.headers(answer.content_type)
             + (
                 f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\nx-ninefold-cost-usd: {answer.cost_usd}\r\n"
             ).encode()
@@ -67,7 +87,7 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
         exchange.reply(200, lines, answer.body)
         observe(visit, answer)
         return
-    lines = visit.headers("text/event-stream; charset=utf-8")
+    lines = visit.headers(surface.stream_type)
     lines += f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\n".encode()
     try:
         await _stream(visit, surface, answer, lines)

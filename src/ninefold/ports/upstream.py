@@ -48,24 +48,27 @@ class Stream(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLimits:
-    """How long one attempt may take (`first_byte_s` of `deadlines` is the wait for the first content), and the output cap to inject
-    where the caller set none."""
+    """How long one attempt may take (`first_byte_s` of `deadlines` is the wait for the first content), the output cap to inject where
+    the caller set none, and the name that stands in the answer's `model` (None: the caller's)."""
 
     deadlines: Deadlines
     max_output_tokens: int
+    answer_model: str | None = None
 
 
 class AttemptFailed(Exception):
     """One attempt came to nothing before its first content: `error` says why, `usage` what it may cost all the same.
 
-    `elsewhere` tells whether another deployment might do better; it is False where the request itself is at fault.
+    `elsewhere` tells whether another deployment might do better; it is False where the request itself is at fault. `other_key` tells
+    that the same deployment may be tried again at once: one of its keys was refused, and it has another.
     """
 
-    def __init__(self, error: NinefoldError, *, usage: Usage = NO_USAGE, elsewhere: bool = True) -> None:
+    def __init__(self, error: NinefoldError, *, usage: Usage = NO_USAGE, elsewhere: bool = True, other_key: bool = False) -> None:
         super().__init__(error.detail)
         self.error = error
         self.usage = usage
         self.elsewhere = elsewhere
+        self.other_key = other_key
 
 
 class Upstream(Protocol):

@@ -8,7 +8,8 @@ from ninefold.wire.json_members import Members, raw
 
 # The names a request may be attributed under; the same as the `x-ninefold-<name>` headers, with `_` for `-`.
 NAMES = ("product", "workflow", "environment", "feature", "task_id")
-_names = frozenset(NAMES)
+_TASK_CLASS = "task_class"
+_names = frozenset({*NAMES, _TASK_CLASS})
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 
@@ -29,8 +30,16 @@ def read(metadata: msgspec.Raw) -> tuple[tuple[str, str], ...]:
     return tuple(result)
 
 
+def task_class(metadata: msgspec.Raw) -> str:
+    """The task class that a `metadata` object names, "" where it names none."""
+    try:
+        return _string.decode(_object.decode(metadata).get(_TASK_CLASS, msgspec.Raw(b'""')))
+    except msgspec.MsgspecError:
+        return ""
+
+
 def without(fields: Members) -> None:
-    """`fields` has no attribution of ours in its metadata any more: vendors refuse names they do not know."""
+    """`fields` has no attribution and no task class of ours in its metadata any more: vendors refuse names they do not know."""
     metadata = fields.get("metadata")
     if metadata is None:
         return

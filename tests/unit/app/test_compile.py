@@ -16,6 +16,7 @@ from ninefold.app.secrets import Secrets
 from ninefold.domain.money import Price
 from ninefold.domain.snapshot import Budget, Key, Limit, SecretRef, Snapshot, Timeouts
 from ninefold.finops.catalogue import DatedCatalogue, DatedPrice
+from ninefold.wire.dialects.vendors import VENDORS
 
 SECRETS = {"ACME_KEY": "abc", "OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2"}
 LIST_PRICE = Price(version="list", input_per_million=1, output_per_million=2, cached_input_per_million=1, cache_write_per_million=1)
@@ -55,9 +56,9 @@ def test_the_example_compiles_to_exact_values(tmp_path: Path, example: str):
         25_000_000,
     )
     assert openai.price.version.startswith("config:")
-    assert (openai.operations, claude.operations) == (("chat", "embeddings", "count_tokens"), ("chat", "count_tokens"))
+    assert (openai.operations, claude.operations) == (VENDORS["openai"].operations, VENDORS["anthropic"].operations)
     assert claude.price == LIST_PRICE
-    assert (embed.operations, reader.operations) == (("embeddings",), ("chat", "count_tokens"))
+    assert (embed.operations, reader.operations) == (("embeddings", "rerank"), ("chat", "count_tokens"))
     assert {embed.base_url, reader.base_url} == {f"unix:{tmp_path}/.ninefold/run/worker.sock"}
     assert {embed.price, reader.price} == {LOCAL_PRICE}
     assert (found.models[0].name, found.models[0].deployments, found.models[0].max_attempts) == ("fast", ("openai-eu", "claude-us"), 3)

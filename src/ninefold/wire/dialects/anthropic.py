@@ -22,6 +22,8 @@ _VERSION = b"2023-06-01"
 class AnthropicDialect:
     """`Dialect` for Anthropic."""
 
+    stream_type = b"text/event-stream"
+
     def headers(self, api_key: str | None) -> bytes:
         """JSON and the key."""
         lines = b"content-type: application/json\r\naccept-encoding: identity\r\n"

@@ -15,11 +15,16 @@ from ninefold.domain.usage import Usage
 
 @dataclass(slots=True, kw_only=True)
 class Outbound:
-    """A request ready to be sent: `target` is the path below the deployment's base URL, `headers` lines of this call alone."""
+    """A request ready to be sent: `target` is the path below the deployment's base URL, `headers` lines of this call alone.
+
+    `content_type` is empty where the dialect's own `headers` say it.
+    """
 
     target: bytes
     body: bytes
     headers: bytes = b""
+    method: bytes = b"POST"
+    content_type: bytes = b""
 
 
 class StreamScan(Protocol):
@@ -56,7 +61,10 @@ class Dialect(Protocol):
     """One vendor's protocol, pure.
 
     A call in the vendor's own wire is passed on with a few members replaced; any other is translated through the domain's words.
+    `stream_type` is the media type of its streams.
     """
+
+    stream_type: bytes
 
     def headers(self, api_key: str | None) -> bytes:
         """The header lines every request carries, credential included."""

@@ -22,6 +22,8 @@ from ninefold.wire.openai.failures import failure
 class OpenAiDialect:
     """`Dialect` for OpenAI-speaking vendors."""
 
+    stream_type = b"text/event-stream"
+
     def headers(self, api_key: str | None) -> bytes:
         """JSON and a bearer token."""
         lines = b"content-type: application/json\r\naccept-encoding: identity\r\n"

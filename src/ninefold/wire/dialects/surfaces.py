@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall, Operation, Wire
-from ninefold.domain.chat import ChatRequest, ChatResult, Delta
+from ninefold.domain.chat import ChatRequest, ChatResult, Delta, Opened
 from ninefold.wire.anthropic.count_tokens import request as anthropic_count_request
 from ninefold.wire.anthropic.messages import request as anthropic_request
 from ninefold.wire.anthropic.messages import response as anthropic_response
@@ -29,35 +31,70 @@ class Encoder(Protocol):
         ...
 
 
-def decode_request(call: ModelCall) -> ChatRequest:
-    """The whole conversation. Raises: InvalidRequest naming the field."""
-    if call.wire is Wire.OPENAI:
-        return openai_request.decode(call.body)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """One caller's protocol: a call as a conversation (raises InvalidRequest naming the field), a whole answer under the name the caller
+    used, and a fresh writer of one streamed answer."""
+
+    decode: Callable[[ModelCall], ChatRequest]
+    encode: Callable[[ModelCall, ChatResult], Splice]
+    encoder: Callable[[ModelCall, Opened], Encoder]
+
+
+def _openai_decode(call: ModelCall) -> ChatRequest:
+    return openai_request.decode(call.body)
+
+
+def _openai_encode(call: ModelCall, result: ChatResult) -> Splice:
+    body = openai_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
+    return Splice(before=body[:-1], after=b"}")
+
+
+def _openai_encoder(call: ModelCall, opened: Opened) -> Encoder:
+    return openai_stream.Encoder(
+        model=call.model, result_id=opened.result_id, created=opened.created or int(call.received_at), include_usage=call.include_usage
+    )
+
+
+def _anthropic_decode(call: ModelCall) -> ChatRequest:
     if call.operation is Operation.COUNT_TOKENS:
         return anthropic_count_request.decode(call.body)
     return anthropic_request.decode(call.body)
 
 
-def encode_response(call: ModelCall, result: ChatResult) -> Splice:
-    """A whole answer under the name the caller used."""
-    if call.wire is Wire.OPENAI:
-        body = openai_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
-    else:
-        body = anthropic_response.encode(
-            result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at)
-        )
+def _anthropic_encode(call: ModelCall, result: ChatResult) -> Splice:
+    body = anthropic_response.encode(result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at))
     return Splice(before=body[:-1], after=b"}")
 
 
-def encoder(call: ModelCall, result_id: str, created: int, input_tokens: int) -> Encoder:
-    """A fresh writer of one streamed answer."""
-    if call.wire is Wire.OPENAI:
-        return openai_stream.Encoder(
-            model=call.model, result_id=result_id, created=created or int(call.received_at), include_usage=call.include_usage
-        )
+def _anthropic_encoder(call: ModelCall, opened: Opened) -> Encoder:
     return anthropic_stream.Encoder(
-        model=call.model, result_id=result_id, created=created or int(call.received_at), input_tokens=input_tokens
+        model=call.model,
+        result_id=opened.result_id,
+        created=opened.created or int(call.received_at),
+        input_tokens=opened.usage.input_tokens,
     )
+
+
+CODECS: dict[Wire, Codec] = {
+    Wire.OPENAI: Codec(decode=_openai_decode, encode=_openai_encode, encoder=_openai_encoder),
+    Wire.ANTHROPIC: Codec(decode=_anthropic_decode, encode=_anthropic_encode, encoder=_anthropic_encoder),
+}
+
+
+def decode_request(call: ModelCall) -> ChatRequest:
+    """The whole conversation. Raises: InvalidRequest naming the field."""
+    return CODECS[call.wire].decode(call)
+
+
+def encode_response(call: ModelCall, result: ChatResult) -> Splice:
+    """A whole answer under the name the caller used."""
+    return CODECS[call.wire].encode(call, result)
+
+
+def encoder(call: ModelCall, opened: Opened) -> Encoder:
+    """A fresh writer of one streamed answer."""
+    return CODECS[call.wire].encoder(call, opened)
 
 
 def estimate_input(call: ModelCall) -> int:

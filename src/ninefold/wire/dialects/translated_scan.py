@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from ninefold.domain.answer import Splice
@@ -34,15 +35,23 @@ class Decoder(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Cuts a vendor's bytes into events."""
+
+    def feed(self, data: bytes) -> Iterable[tuple[str, bytes]]:
+        """The name and payload of each event that `data` completes."""
+        ...
+
+
 class TranslatedScan:
     """`StreamScan` for one answer: vendor events become deltas, deltas become events of the caller's protocol."""
 
-    def __init__(self, call: ModelCall, decoder: Decoder) -> None:
+    def __init__(self, call: ModelCall, decoder: Decoder, reader: Reader | None = None) -> None:
         self.started = False
         self.complete = False
         self.tail = Splice(before=b"", after=b"")
         self._call = call
-        self._reader = EventReader()
+        self._reader: Reader = EventReader() if reader is None else reader
         self._decoder = decoder
         self._encoder: Encoder | None = None
         self._head = b""
@@ -104,7 +113,7 @@ class TranslatedScan:
     def _write(self, delta: Delta) -> bytes:
         if self._encoder is None:
             opened = delta if isinstance(delta, Opened) else Opened(result_id="", model="")
-            self._encoder = encoder(self._call, opened.result_id, opened.created, opened.usage.input_tokens)
+            self._encoder = encoder(self._call, opened)
             if not isinstance(delta, Opened):
                 return self._encoder.encode(opened) + self._encoder.encode(delta)
         return self._encoder.encode(delta)

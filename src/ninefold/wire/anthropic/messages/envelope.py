@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.domain.call import FILES, IMAGES, JSON_SCHEMA, NO_NEEDS, REASONING, TOOLS, ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
 from ninefold.wire import attribution
 from ninefold.wire.json_members import ABSENT, invalid, is_given
@@ -48,10 +48,21 @@ def read(body: bytes, operation: Operation) -> ModelCall:
         if not 1 <= found.max_tokens <= MOST_TOKENS:
             raise InvalidRequest(f"max_tokens must be from 1 to {MOST_TOKENS}.", param="max_tokens")
     bound = len(body) + 512  # no tokeniser makes more tokens than bytes; tools add a system prompt of at most about 500 tokens
+    needs = NO_NEEDS
     if body.find(b'"image"') >= 0:
         bound += body.count(b'"image"') * IMAGE_TOKENS
+        needs |= {IMAGES}
     if body.find(b'"document"') >= 0:
         bound += body.count(b'"document"') * DOCUMENT_TOKENS
+        needs |= {FILES}
+    if body.find(b'"json_schema"') >= 0:
+        needs |= {JSON_SCHEMA}
+    if body.find(b'"budget_tokens"') >= 0:
+        needs |= {REASONING}
+    has_tools = found.tools is not ABSENT and is_given(found.tools)
+    if has_tools:
+        needs |= {TOOLS}
+    has_metadata = found.metadata is not ABSENT and is_given(found.metadata)
     return ModelCall(
         operation=operation,
         wire=Wire.ANTHROPIC,
@@ -61,6 +72,8 @@ def read(body: bytes, operation: Operation) -> ModelCall:
         include_usage=True,
         max_output_tokens=found.max_tokens,
         input_tokens_bound=bound,
-        has_tools=found.tools is not ABSENT and is_given(found.tools),
-        attribution=attribution.read(found.metadata) if found.metadata is not ABSENT and is_given(found.metadata) else (),
+        has_tools=has_tools,
+        attribution=attribution.read(found.metadata) if has_metadata else (),
+        needs=needs,
+        task_class=attribution.task_class(found.metadata) if has_metadata else "",
     )

@@ -55,7 +55,7 @@ def request(call: ModelCall, model: str) -> bytes:
     """The caller's body under the vendor's model name."""
     fields = members(call.body)
     fields["model"] = raw(model)
-    if call.attribution:
+    if call.attribution or call.task_class:
         attribution.without(fields)
     return encode(fields)
 

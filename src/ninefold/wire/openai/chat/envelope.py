@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.domain.call import AUDIO, FILES, IMAGES, JSON_SCHEMA, LOGPROBS, NO_NEEDS, REASONING, TOOLS, ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
 from ninefold.wire import attribution
 from ninefold.wire.json_members import ABSENT, invalid, is_given
@@ -32,6 +32,8 @@ class _Envelope(msgspec.Struct):
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = None
+    logprobs: bool | None = None
+    reasoning_effort: str | None = None
     tools: msgspec.Raw = ABSENT
     metadata: msgspec.Raw = ABSENT
 
@@ -62,10 +64,25 @@ def read(body: bytes) -> ModelCall:
     if not 1 <= choices <= 128:
         raise InvalidRequest("Between 1 and 128 choices can be asked for.", param="n")
     bound = len(body)  # no tokeniser makes more tokens than bytes
+    needs = NO_NEEDS
     if body.find(b'"image_url"') >= 0:
         bound += body.count(b'"image_url"') * IMAGE_TOKENS
+        needs |= {IMAGES}
     if body.find(b'"file"') >= 0:
         bound += body.count(b'"file"') * FILE_TOKENS
+        needs |= {FILES}
+    if body.find(b'"input_audio"') >= 0:
+        needs |= {AUDIO}
+    if body.find(b'"json_schema"') >= 0:
+        needs |= {JSON_SCHEMA}
+    if found.logprobs:
+        needs |= {LOGPROBS}
+    if found.reasoning_effort not in {None, "none"}:
+        needs |= {REASONING}
+    has_tools = found.tools is not ABSENT and is_given(found.tools)
+    if has_tools:
+        needs |= {TOOLS}
+    has_metadata = found.metadata is not ABSENT and is_given(found.metadata)
     options = found.stream_options
     return ModelCall(
         operation=Operation.CHAT,
@@ -77,6 +94,8 @@ def read(body: bytes) -> ModelCall:
         max_output_tokens=cap,
         choices=choices,
         input_tokens_bound=bound,
-        has_tools=found.tools is not ABSENT and is_given(found.tools),
-        attribution=attribution.read(found.metadata) if found.metadata is not ABSENT and is_given(found.metadata) else (),
+        has_tools=has_tools,
+        attribution=attribution.read(found.metadata) if has_metadata else (),
+        needs=needs,
+        task_class=attribution.task_class(found.metadata) if has_metadata else "",
     )

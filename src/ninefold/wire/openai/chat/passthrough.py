@@ -102,7 +102,7 @@ def request(call: ModelCall, model: str, max_output_tokens: int) -> bytes:
         given = members(bytes(options)) if options is not None and bytes(options) != b"null" else {}
         given["include_usage"] = raw(True)
         fields["stream_options"] = raw(given)
-    if call.attribution:
+    if call.attribution or call.task_class:
         attribution.without(fields)
     return encode(fields)
 
