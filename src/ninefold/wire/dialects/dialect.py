@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError
+from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import Usage
 
 
@@ -88,4 +89,27 @@ class Dialect(Protocol):
 
     def failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:
         """What a status that is not 200 means, and whether another deployment might do better."""
+        ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A dialect that speaks differently to each deployment: its region, or the version of its API, is part of every request."""
+
+    def at(self, deployment: Deployment) -> Dialect:
+        """The dialect for this deployment. Raises: Unavailable, saying what its configuration lacks."""
+        ...
+
+
+# The credential's header lines for one request: its method, its path with the query exactly as they are sent, its content type and its
+# body, at a moment in seconds since the epoch.
+Signer = Callable[[bytes, bytes, bytes, bytes, float], bytes]
+
+
+@runtime_checkable
+class Signing(Protocol):
+    """A dialect whose requests can be signed, each by itself, in place of carrying a key."""
+
+    def signer(self, credentials: Mapping[str, str], host: str) -> Signer:
+        """What signs requests to `host` (as the Host header says it). Raises: Unavailable where a credential is missing."""
         ...

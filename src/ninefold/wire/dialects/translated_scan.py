@@ -57,6 +57,7 @@ class TranslatedScan:
         self._head = b""
         self._finished = False
         self._usage: Usage | None = None
+        self._reported = False
         self._deltas = 0
         self._content_bytes = 0
         self._tools: dict[tuple[int, int], list[str]] = {}
@@ -65,7 +66,7 @@ class TranslatedScan:
     def usage(self) -> Usage:
         """As reported once the answer has ended; until then the output side is estimated."""
         known = self._usage
-        if known is not None and self._finished:
+        if known is not None and self._finished and self._reported:
             return known
         produced = max(self._deltas, (self._content_bytes + 3) // 4)
         guessed = (len(self._call.body) + 3) // 4
@@ -124,6 +125,7 @@ class TranslatedScan:
                 self._usage = usage
             case UsageReported(usage=usage):
                 self._usage = usage
+                self._reported = True
             case TextDelta(text=text) | RefusalDelta(text=text) | ReasoningDelta(text=text):
                 self._content(text)
             case ToolCallOpened():

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ninefold.wire.dialects.anthropic import AnthropicDialect
+from ninefold.wire.dialects.azure import AzureDialect
+from ninefold.wire.dialects.bedrock import CREDENTIALS, BedrockDialect
 from ninefold.wire.dialects.dialect import Dialect
 from ninefold.wire.dialects.openai import OpenAiDialect
 
@@ -38,6 +40,15 @@ VENDORS: dict[str, Vendor] = {
         operations=("chat", "count_tokens", "passthrough"),
         public_url="https://api.anthropic.com",
         cache_shares=(Decimal("0.1"), Decimal("1.25")),
+    ),
+    "azure": Vendor(dialect=AzureDialect(), operations=_OPENAI),
+    # Source: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html and aws.amazon.com/bedrock/pricing (Claude's shares).
+    "bedrock": Vendor(
+        dialect=BedrockDialect(),
+        operations=("chat", "count_tokens"),
+        public_url="https://bedrock-runtime.{region}.amazonaws.com",
+        cache_shares=(Decimal("0.1"), Decimal("1.25")),
+        credentials=CREDENTIALS,
     ),
     # Both are served by our own worker, which speaks OpenAI's protocol.
     "local": Vendor(dialect=OpenAiDialect(), operations=("chat", "count_tokens")),
