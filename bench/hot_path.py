@@ -74,8 +74,9 @@ def steps(made: Inside, loops: int, repetitions: int) -> list[Row]:
     call = envelope.read(body)
     row("decide", lambda: parts.policy.decide(snapshot, who, call, "dec-1"))
     decision = parts.policy.decide(snapshot, who, call, "dec-1")
-    row("plan, with the board's health", lambda: parts.router.plan(snapshot, call, parts.board.health(1.0)))
-    plan = parts.router.plan(snapshot, call, parts.board.health(1.0))
+    tenant = gateway._tenants[who.tenant]
+    row("plan, with the board's health", lambda: parts.router.plan(snapshot, tenant, call, parts.board.health(1.0), 0.5))
+    plan = parts.router.plan(snapshot, tenant, call, parts.board.health(1.0), 0.5)
     facts = RequestFacts(
         request_id="bench-1",
         trace_id="0" * 32,

@@ -8,17 +8,18 @@ from hypothesis import strategies as st
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest, ModelNotFound, NinefoldError, NoRoute, RateLimited, Unavailable, Unsupported
-from ninefold.domain.snapshot import Deployment, Model, Retries, Snapshot, Timeouts
+from ninefold.domain.snapshot import Deployment, Model, Retries, Snapshot, Tenant, Timeouts
 from ninefold.ports.router import Failure, Health, Plan, Router
-from ninefold.routing.plan import PriorityRouter
+from ninefold.routing.plan import StrategyRouter
 
-ROUTERS = [PriorityRouter]
+ROUTERS = [StrategyRouter]
 WELL = Health()
+TENANT = Tenant(name="acme")
 
 
 @pytest.fixture(params=ROUTERS)
 def router(request: pytest.FixtureRequest) -> Router:
-    return request.param()
+    return request.param(lambda: 1.0)
 
 
 def deployment(name: str, *operations: str) -> Deployment:
@@ -50,60 +51,60 @@ def failure(name: str, error: NinefoldError, *, elsewhere: bool = True) -> Failu
 
 def test_the_routes_order_is_the_plans(router: Router):
     world = snapshot(deployment("a"), deployment("b"), deployment("c"), route=("c", "a"))
-    plan = router.plan(world, call(), WELL)
+    plan = router.plan(world, TENANT, call(), WELL, 0.0)
     assert (names(plan), plan.strategy, plan.task_class, plan.model) == (["c", "a"], "priority", "chat", world.models[0])
     assert "c" in plan.reason
 
 
 def test_only_deployments_that_can_do_the_operation(router: Router):
     world = snapshot(deployment("a", "chat"), deployment("b", "embeddings"), deployment("c", "chat", "embeddings"))
-    assert names(router.plan(world, call(operation=Operation.EMBEDDINGS), WELL)) == ["b", "c"]
-    assert names(router.plan(world, call(), WELL)) == ["a", "c"]
+    assert names(router.plan(world, TENANT, call(operation=Operation.EMBEDDINGS), WELL, 0.0)) == ["b", "c"]
+    assert names(router.plan(world, TENANT, call(), WELL, 0.0)) == ["a", "c"]
     with pytest.raises(NoRoute):
-        router.plan(world, call(operation=Operation.COUNT_TOKENS), WELL)
+        router.plan(world, TENANT, call(operation=Operation.COUNT_TOKENS), WELL, 0.0)
 
 
 def test_an_unknown_model_is_not_found(router: Router):
     world = snapshot(deployment("a"))
     for _ in range(2):
         with pytest.raises(ModelNotFound):
-            router.plan(world, call("other"), WELL)
+            router.plan(world, TENANT, call("other"), WELL, 0.0)
 
 
 def test_a_route_to_deployments_that_are_gone_is_no_route(router: Router):
     with pytest.raises(NoRoute):
-        router.plan(snapshot(deployment("a"), route=("gone",)), call(), WELL)
+        router.plan(snapshot(deployment("a"), route=("gone",)), TENANT, call(), WELL, 0.0)
 
 
 def test_open_breakers_come_last(router: Router):
     world = snapshot(deployment("a"), deployment("b"), deployment("c"))
-    plan = router.plan(world, call(), Health(open=frozenset({"a"})))
+    plan = router.plan(world, TENANT, call(), Health(open=frozenset({"a"})), 0.0)
     assert names(plan) == ["b", "c", "a"]
     assert "a" in plan.reason.rpartition(":")[2]
-    assert names(router.plan(world, call(), WELL)) == ["a", "b", "c"]
+    assert names(router.plan(world, TENANT, call(), WELL, 0.0)) == ["a", "b", "c"]
 
 
 def test_a_request_is_still_tried_when_all_are_open(router: Router):
     world = snapshot(deployment("a"), deployment("b"))
-    assert names(router.plan(world, call(), Health(open=frozenset({"a", "b"})))) == ["a", "b"]
+    assert names(router.plan(world, TENANT, call(), Health(open=frozenset({"a", "b"})), 0.0)) == ["a", "b"]
 
 
 def test_a_new_snapshot_counts_from_its_first_call(router: Router):
     old, new = snapshot(deployment("a")), snapshot(deployment("b"))
-    assert [names(router.plan(world, call(), WELL)) for world in (old, new, old)] == [["a"], ["b"], ["a"]]
+    assert [names(router.plan(world, TENANT, call(), WELL, 0.0)) for world in (old, new, old)] == [["a"], ["b"], ["a"]]
 
 
 @given(st.sets(st.sampled_from("abcdef"), min_size=1), st.sets(st.sampled_from("abcdefg")))
 def test_health_only_reorders(present: set[str], resting: set[str]):
     world = snapshot(*(deployment(name) for name in sorted(present)))
     for make in ROUTERS:
-        found = names(make().plan(world, call(), Health(open=frozenset(resting))))
+        found = names(make(lambda: 1.0).plan(world, TENANT, call(), Health(open=frozenset(resting)), 0.0))
         assert sorted(found) == sorted(present)
         assert found == sorted(present - resting) + sorted(present & resting)
 
 
 def after(router: Router, world: Snapshot, *failed: Failure, elapsed_s: float = 1.0, jitter: float = 0.5) -> tuple[str, float] | None:
-    found = router.after_failure(router.plan(world, call(), WELL), failed, elapsed_s, jitter)
+    found = router.after_failure(router.plan(world, TENANT, call(), WELL, 0.0), failed, elapsed_s, jitter)
     return (found[0].name, found[1]) if found is not None else None
 
 
@@ -155,5 +156,5 @@ def test_a_wait_never_reaches_past_the_total_deadline(tried: list[str], elapsed_
     world = snapshot(deployment("a"), deployment("b"), max_attempts=9)
     failed = [failure(name, Unavailable("x", retry_after_s=retry_after_s)) for name in tried]
     for make in ROUTERS:
-        found = after(make(), world, *failed, elapsed_s=elapsed_s, jitter=jitter)
+        found = after(make(lambda: 1.0), world, *failed, elapsed_s=elapsed_s, jitter=jitter)
         assert found is None or 0 <= found[1] <= 10.0 - elapsed_s

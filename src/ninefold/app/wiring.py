@@ -40,7 +40,7 @@ from ninefold.identity.authenticate import KeyIndex
 from ninefold.policy.decide import AllowListPolicy
 from ninefold.ports.lease_store import Opened
 from ninefold.routing.board import BreakerBoard
-from ninefold.routing.plan import PriorityRouter
+from ninefold.routing.plan import StrategyRouter
 from ninefold.wire.dialects.tools_offered import offered
 from ninefold.wire.dialects.vendors import VENDORS
 
@@ -133,7 +133,7 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
 
 
 def _parts(journal: JournalWriter, meter: LeasedMeter, board: BreakerBoard, upstream: HttpUpstream) -> Parts:
-    recorder, router = JournalRecorder(journal), PriorityRouter()
+    recorder, router = JournalRecorder(journal), StrategyRouter(time.monotonic)
     return Parts(
         policy=AllowListPolicy(),
         router=router,
@@ -143,6 +143,7 @@ def _parts(journal: JournalWriter, meter: LeasedMeter, board: BreakerBoard, upst
         dispatch=Dispatch(upstream, meter, recorder, router, board, random.random),
         wall=time.time,
         monotonic=time.monotonic,
+        draw=random.random,
         offered=offered,
         verdict=verdict,
     )

@@ -45,6 +45,13 @@ class Unsupported(InvalidRequest):
     title = "The target cannot express this field"
 
 
+class ContextTooLong(InvalidRequest):
+    """The conversation and its answer do not fit into the context of any deployment that may take it."""
+
+    code = "context_length_exceeded"
+    title = "The conversation is too long"
+
+
 class Unauthenticated(NinefoldError):
     """No credential, or one that nobody holds, or one that was revoked or has expired."""
 
@@ -57,6 +64,13 @@ class PolicyDenied(NinefoldError):
 
     code = "policy_denied"
     title = "Denied by policy"
+
+
+class ApprovalRequired(PolicyDenied):
+    """Work of this class is done only after somebody has agreed to it."""
+
+    code = "approval_required"
+    title = "Somebody has to agree first"
 
 
 class Killed(PolicyDenied):
@@ -85,6 +99,13 @@ class NoRoute(NotFound):
 
     code = "no_route"
     title = "No deployment can take this request"
+
+
+class NoRuleMatched(NotFound):
+    """A rules deployment found nothing in its tables that answers this."""
+
+    code = "no_rule_matched"
+    title = "No rule answers this"
 
 
 class Conflict(NinefoldError):

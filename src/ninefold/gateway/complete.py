@@ -29,7 +29,8 @@ from ninefold.ports.router import Plan, Router
 
 @dataclass(slots=True, kw_only=True)
 class Parts:
-    """The planes and clocks that the spine calls; `offered` reads the tools a call offers (name -> JSON Schema text)."""
+    """The planes and clocks that the spine calls; `draw` is uniform in [0, 1), and `offered` reads the tools a call offers (name -> JSON
+    Schema text)."""
 
     policy: PolicyDecider
     router: Router
@@ -39,6 +40,7 @@ class Parts:
     dispatch: Dispatch
     wall: Callable[[], float]
     monotonic: Callable[[], float]
+    draw: Callable[[], float]
     offered: Callable[[ModelCall], Mapping[str, str]]
     verdict: envelope.SchemaVerdict
 
@@ -65,6 +67,7 @@ class Gateway:
     def use(self, snapshot: Snapshot) -> None:
         """Requests from now on are judged by `snapshot`."""
         self.snapshot = snapshot
+        self._parts.board.use(snapshot)
         self._models = frozenset(model.name for model in snapshot.models)
         self._tenants = {tenant.name: tenant for tenant in snapshot.tenants}
 
@@ -77,7 +80,8 @@ class Gateway:
             decision = parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
             parts.recorder.decided(facts, decision)
             self._enforce(decision, asked.call.model)
-            plan = parts.router.plan(self.snapshot, asked.call, parts.board.health(parts.monotonic()))
+            tenant, health = self._tenants[asked.who.tenant], parts.board.health(parts.monotonic())
+            plan = parts.router.plan(self.snapshot, tenant, asked.call, health, parts.draw())
             request = self._worst_case(asked, plan)
             hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
             cap = request.output_tokens_bound // max(asked.call.choices, 1)
@@ -138,6 +142,7 @@ class Gateway:
         def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
             line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
             parts.meter.close(hold)
+            parts.board.ended(won.deployment.name)
             route = self._routes.text(plan, won.deployment.name, won.attempts, decision)
             envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
             facts = AnswerFacts(

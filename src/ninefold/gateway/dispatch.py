@@ -73,7 +73,9 @@ class Dispatch:
                     task, deployment, attempt_id, self._limits(task, deployment, len(failed), time() - began if failed else 0.0)
                 )
             except AttemptFailed as failure:
-                failed.append(Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere))
+                failed.append(
+                    Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere, other_key=failure.other_key)
+                )
                 onward = self._router.after_failure(task.plan, failed, time() - began, self._jitter())
                 if onward is None:
                     raise _last_word(failed) from failure
@@ -110,10 +112,12 @@ class Dispatch:
         if limits.deadlines.total_s <= 0:
             self._meter.settle(task.hold, attempt_id, NO_USAGE, Outcome.FAILED)
             raise AttemptFailed(DeadlineExceeded("The total deadline of this model passed."), elsewhere=False)
-        self._board.started(deployment.name, time())
+        sent_at = time()
+        self._board.started(deployment.name, sent_at)
         try:
             got = await self._upstream.open(deployment, task.call, limits)
         except AttemptFailed as failure:
+            self._board.ended(deployment.name)
             self._meter.settle(task.hold, attempt_id, failure.usage, Outcome.FAILED)
             if failure.elsewhere:
                 self._board.failed(deployment.name, failure.error, time())
@@ -121,11 +125,13 @@ class Dispatch:
                 self._board.succeeded(deployment.name, time())  # it is well enough to find fault with the request
             raise
         except BaseException:
+            self._board.ended(deployment.name)
             # The caller has gone, or we are broken: the vendor may bill the input it was sent.
             sent = Usage(input_tokens=(len(task.call.body) + 3) // 4, estimated=True)
             self._meter.settle(task.hold, attempt_id, sent, Outcome.CANCELLED)
             raise
-        self._board.succeeded(deployment.name, time())
+        now = time()
+        self._board.succeeded(deployment.name, now, now - sent_at, whole=not task.call.stream)
         return got
 
 

@@ -8,18 +8,21 @@ from typing import Protocol
 
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import NinefoldError
-from ninefold.domain.snapshot import Deployment, Model, Promotion, Snapshot
+from ninefold.domain.snapshot import Deployment, Model, Promotion, Snapshot, Tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """How the deployments fare, as of one moment: whose breaker is `open` and is not to be tried now; the seconds to first content of
-    each (`first_token_s`, a peak-sensitive moving average; absent where nothing is known), their 95th percentile (`p95_s`), and how many
-    attempts this worker has under way (`in_flight`). The mappings are the board's own: read, never kept."""
+    each (`first_token_s`, a peak-sensitive moving average; absent where nothing is known), their 95th percentile (`p95_s`), the same two
+    of answers that come whole (`whole_s`, `whole_p95_s`), and how many attempts this worker has under way (`in_flight`). The mappings
+    are the board's own: read, never kept."""
 
     open: frozenset[str] = frozenset()
     first_token_s: Mapping[str, float] = field(default_factory=dict[str, float])
     p95_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    whole_s: Mapping[str, float] = field(default_factory=dict[str, float])
+    whole_p95_s: Mapping[str, float] = field(default_factory=dict[str, float])
     in_flight: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
@@ -80,20 +83,32 @@ class Failure:
 
 
 class Router(Protocol):
-    """Orders the deployments of a model for one call; pure.
+    """Orders the deployments of a model for one call; the same arguments give the same plan.
 
     Laws (tests/contracts/test_router.py): only deployments of the model that can do the operation; those with an open breaker come
-    last, so that a request is still tried when all are open.
-    Raises: ModelNotFound, NoRoute.
+    last, so that a request is still tried when all are open; no deployment outside the regions that the call, its tenant and its model
+    allow, whatever fails; retries and hedges of a model stay within its budget.
     """
 
-    def plan(self, snapshot: Snapshot, call: ModelCall, health: Health) -> Plan:
-        """Where to try, in order."""
+    def plan(self, snapshot: Snapshot, tenant: Tenant, call: ModelCall, health: Health, draw: float) -> Plan:
+        """Where to try, in order; `draw` is uniform in [0, 1).
+
+        Raises: ModelNotFound, NoRoute, InvalidRequest (no such task class), ContextTooLong, ApprovalRequired; Unavailable where every
+        deployment has as much under way as it may.
+        """
         ...
 
     def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
         """Where to try next and how many seconds to wait before, or None where the request must fail with its last error.
 
-        `jitter` is uniform in [0, 1). A wait never reaches past the model's total deadline.
+        `jitter` is uniform in [0, 1). A wait never reaches past the model's total deadline. Each answer but None, and but another key of
+        the same deployment, is taken out of the model's retry budget.
+        """
+        ...
+
+    def may_hedge(self, plan: Plan, now: float) -> bool:
+        """Whether a second attempt may run beside the first; where it may, it is taken out of the budgets of hedges and of retries.
+
+        `now` is of the monotonic clock that the router counts by.
         """
         ...

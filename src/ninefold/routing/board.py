@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ninefold.domain.errors import NinefoldError
+from ninefold.domain.snapshot import BreakerRules, Snapshot
 from ninefold.ports.router import Health
 from ninefold.routing.breaker import Breakers
 
@@ -37,9 +38,13 @@ class BreakerBoard:
         self._worker = worker
         self._monotonic = monotonic
         self._breakers = Breakers()
+        self._rules: dict[str, BreakerRules] = {}
         self._reported: dict[str, float] = {}
         self._merged: dict[str, float] = {}
         self._reports: list[Report] = []
+
+    def use(self, snapshot: Snapshot) -> None:
+        self._rules = {each.name: each.breaker for each in snapshot.deployments}
 
     def health(self, now: float) -> Health:
         return self._breakers.health(now)
@@ -47,7 +52,11 @@ class BreakerBoard:
     def started(self, deployment: str, now: float) -> None:
         self._breakers.started(deployment, now)
 
-    def succeeded(self, deployment: str, now: float) -> None:
+    def ended(self, deployment: str) -> None:
+        del deployment
+
+    def succeeded(self, deployment: str, now: float, first_content_s: float | None = None, *, whole: bool = False) -> None:
+        del first_content_s, whole
         # What was under way before the breaker opened proves nothing: the others hear only of what closed it here.
         if self._breakers.succeeded(deployment, now):
             self._reported.pop(deployment, None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import ModelNotFound, NoRoute
-from ninefold.domain.snapshot import Deployment, Model, Snapshot
+from ninefold.domain.snapshot import Deployment, Model, Snapshot, Tenant
 from ninefold.ports.router import Failure, Health, Plan
 from ninefold.routing.onward import onward
 
@@ -63,13 +63,15 @@ def _reason(model: Model, able: tuple[Deployment, ...]) -> str:
     return f"{model.strategy}: {order}" + (f"; {skipped} cannot do this operation" if skipped else "")
 
 
-class PriorityRouter:
+class StrategyRouter:
     """A `Router`: the deployments of the model in the order of its route, those with an open breaker last."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._index: RouteIndex | None = None
 
-    def plan(self, snapshot: Snapshot, call: ModelCall, health: Health) -> Plan:
+    def plan(self, snapshot: Snapshot, tenant: Tenant, call: ModelCall, health: Health, draw: float) -> Plan:
+        del tenant, draw
         index = self._index
         if index is None or index.snapshot is not snapshot:
             index = self._index = RouteIndex(snapshot)
@@ -79,6 +81,10 @@ class PriorityRouter:
 
     def after_failure(self, plan: Plan, failed: Sequence[Failure], elapsed_s: float, jitter: float) -> tuple[Deployment, float] | None:
         return onward(plan, failed, elapsed_s, jitter)
+
+    def may_hedge(self, plan: Plan, now: float) -> bool:
+        del now
+        return plan.model.hedge is not None and len(plan.deployments) > 1
 
 
 def _with_open_last(plan: Plan, open_names: frozenset[str]) -> Plan:
