@@ -19,6 +19,7 @@ from ninefold.adapters.jsonschema_rs.verdict import verdict
 from ninefold.adapters.sql.deltas import SqlDeltaLog
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.leases import SqlLeaseStore
+from ninefold.adapters.sql.responses import SqlResponseStore
 from ninefold.adapters.sql.snapshots import SqlSnapshotStore
 from ninefold.adapters.vendor_http.upstream import HttpUpstream
 from ninefold.app.follow import Follower
@@ -35,6 +36,7 @@ from ninefold.gateway.complete import Gateway, Parts
 from ninefold.gateway.dispatch import Dispatch
 from ninefold.http.control_proxy import ControlProxy
 from ninefold.http.data_plane import DataPlane, Surroundings
+from ninefold.http.openai_responses import Conversations
 from ninefold.http.visit import Ids
 from ninefold.identity.authenticate import KeyIndex
 from ninefold.policy.decide import AllowListPolicy
@@ -103,6 +105,7 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
         metrics_text=observer.text,
         unready=lambda: "its epoch was ended by another worker" if meter.counts.fenced else "",
         control=ControlProxy(client, boot.control or "http://127.0.0.1:8081"),
+        conversations=Conversations(SqlResponseStore(opened.database), time.time),
         observe=observer.observe,
     )
     plane = DataPlane(gateway, KeyIndex(opened.snapshot), around)

@@ -15,7 +15,9 @@ from ninefold.http.anthropic_messages import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_M
 from ninefold.http.control_proxy import ControlProxy
 from ninefold.http.models import get_models
 from ninefold.http.openai_chat import OPENAI_CHAT
+from ninefold.http.openai_completions import OPENAI_COMPLETIONS
 from ninefold.http.openai_embeddings import OPENAI_EMBEDDINGS
+from ninefold.http.openai_responses import OPENAI_RESPONSES, Conversations
 from ninefold.http.serve_call import Surface, serve_call
 from ninefold.http.visit import Ids, Visit
 from ninefold.identity.authenticate import KeyIndex, authenticate
@@ -25,9 +27,11 @@ _log = logging.getLogger("ninefold.data_plane")
 
 SURFACES: dict[str, Surface] = {
     "/v1/chat/completions": OPENAI_CHAT,
+    "/v1/completions": OPENAI_COMPLETIONS,
     "/v1/embeddings": OPENAI_EMBEDDINGS,
     "/v1/messages": ANTHROPIC_MESSAGES,
     "/v1/messages/count_tokens": ANTHROPIC_COUNT_TOKENS,
+    "/v1/responses": OPENAI_RESPONSES,
 }
 # Paths that hold a name: by prefix, the longest that fits.
 PREFIXES: dict[str, Surface] = {}
@@ -57,6 +61,7 @@ class Surroundings:
     metrics_text: Callable[[], bytes]
     unready: Callable[[], str]
     control: ControlProxy
+    conversations: Conversations
     observe: Callable[[Visit, Surface | None, Answer | None, NinefoldError | None], None]
 
 
@@ -102,7 +107,10 @@ class DataPlane:
         def observe(seen: Visit, answer: Answer | None) -> None:
             self._around.observe(seen, surface, answer, None)
 
-        await serve_call(visit, self.gateway, surface, who, observe)
+        memory = None
+        if surface is OPENAI_RESPONSES:
+            memory = self._around.conversations.turn(who, self.gateway.snapshot.responses_ttl_s)
+        await serve_call(visit, self.gateway, surface, who, observe, memory)
 
     async def _other(self, visit: Visit) -> None:
         exchange, path = visit.exchange, visit.exchange.path
@@ -121,6 +129,9 @@ class DataPlane:
             if exchange.method not in {"GET", "HEAD"}:
                 raise InvalidRequest(f"{path} takes GET.")
             get_models(visit, self.gateway.snapshot, visit.who, unquote(path[11:]) or None)
+        elif path.startswith("/v1/responses/"):
+            visit.who = authenticate(self.keys, exchange.headers, visit.started_at)
+            await self._around.conversations.answer(visit, visit.who)
         elif path.startswith("/api/"):
             await self._around.control.forward(visit)
         elif path in {"/", "/console", "/docs"} or path.startswith("/console/"):

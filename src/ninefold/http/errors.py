@@ -10,6 +10,7 @@ from ninefold.domain.errors import NinefoldError
 from ninefold.wire.anthropic import errors as anthropic
 from ninefold.wire.json_members import encode
 from ninefold.wire.openai import errors as openai
+from ninefold.wire.sse import event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,16 @@ def problem_body(error: NinefoldError, trace_id: str) -> bytes:
 def openai_event(error: NinefoldError) -> bytes:
     """The error inside a stream for an OpenAI client."""
     return openai.encode_event(_said(error), type=row(error).openai_type, code=error.code, param=error.param)
+
+
+def responses_event(error: NinefoldError, number: int) -> bytes:
+    """The error as the event of this number inside a stream of the Responses API.
+
+    Source: its reference has the members side by side, its servers send them inside `error`; clients read the one or the other.
+    """
+    said = {"code": error.code, "message": _said(error), "param": error.param}
+    nested = {"type": row(error).openai_type} | said
+    return event(encode({"type": "error", "sequence_number": number} | said | {"error": nested}), "error")
 
 
 def anthropic_event(error: NinefoldError) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -47,10 +48,30 @@ class Surface:
     stream_type: str = "text/event-stream; charset=utf-8"
 
 
-async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Principal, observe: Observe) -> None:
+class Memory(Protocol):
+    """What a surface remembers from one request to the next; one for each request."""
+
+    async def prepare(self, body: bytes) -> bytes:
+        """The body with what came before in it. Raises: NotFound, InvalidRequest, Unavailable."""
+        ...
+
+    async def keep(self, call: ModelCall, data: bytes) -> None:
+        """What has to be kept of the answer is, before `data`, its next or only piece, leaves. Raises: Unavailable."""
+        ...
+
+    def error_event(self, error: NinefoldError) -> bytes:
+        """The error as the next event of this stream."""
+        ...
+
+
+async def serve_call(
+    visit: Visit, gateway: Gateway, surface: Surface, who: Principal, observe: Observe, memory: Memory | None = None
+) -> None:
     """The reply is complete. Raises: any error of the tree, as long as nothing was sent."""
     exchange = visit.exchange
     body = await exchange.body(gateway.snapshot.max_body_bytes)
+    if memory is not None:
+        body = await memory.prepare(body)
     given = exchange.headers
     call = surface.read(
         Sent(body=body, method=exchange.method, path=exchange.path, query=exchange.query, content_type=given.get("content-type", ""))
@@ -76,6 +97,8 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
     asked = Asked(who=who, call=call, facts=facts, decision_id=visit.decision_id, began=visit.began)
     answer = await gateway.complete(asked)
     visit.deployment = answer.deployment
+    if memory is not None and answer.body is not None:
+        await memory.keep(call, answer.body)
     visit.status = 200
     if answer.body is not None:
         lines = (
@@ -90,22 +113,24 @@ async def serve_call(visit: Visit, gateway: Gateway, surface: Surface, who: Prin
     lines = visit.headers(surface.stream_type)
     lines += f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\n".encode()
     try:
-        await _stream(visit, surface, answer, lines)
+        await _stream(visit, surface, answer, lines, call, memory)
     finally:
         answer.abandon()
         gateway.inflight.leave(who.key_id, answer)
         observe(visit, answer)
 
 
-async def _stream(visit: Visit, surface: Surface, answer: Answer, lines: bytes) -> None:
+async def _stream(visit: Visit, surface: Surface, answer: Answer, lines: bytes, call: ModelCall, memory: Memory | None) -> None:
     exchange = visit.exchange
     exchange.start(200, lines + b"cache-control: no-cache\r\nx-accel-buffering: no\r\n")
     visit.outcome = "client_closed"
     try:
         while (data := await answer.next()) is not None:
+            if memory is not None:
+                await memory.keep(call, data)
             await exchange.write(data)
         visit.outcome = "completed"
     except NinefoldError as error:
         visit.outcome = error.code
-        await exchange.write(surface.error_event(error))
+        await exchange.write(surface.error_event(error) if memory is None else memory.error_event(error))
     exchange.finish()

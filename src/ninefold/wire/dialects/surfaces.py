@@ -17,6 +17,12 @@ from ninefold.wire.dialects.token_estimate import estimate_request
 from ninefold.wire.openai.chat import request as openai_request
 from ninefold.wire.openai.chat import response as openai_response
 from ninefold.wire.openai.chat import stream as openai_stream
+from ninefold.wire.openai.completions import request as completions_request
+from ninefold.wire.openai.completions import response as completions_response
+from ninefold.wire.openai.completions import stream as completions_stream
+from ninefold.wire.openai.responses import request as responses_request
+from ninefold.wire.openai.responses import response as responses_response
+from ninefold.wire.openai.responses import stream as responses_stream
 
 
 class Encoder(Protocol):
@@ -76,8 +82,36 @@ def _anthropic_encoder(call: ModelCall, opened: Opened) -> Encoder:
     )
 
 
+def _responses_decode(call: ModelCall) -> ChatRequest:
+    return responses_request.decode(call.body)
+
+
+def _responses_encode(call: ModelCall, result: ChatResult) -> Splice:
+    body = responses_response.encode(call, result)
+    return Splice(before=body[:-1], after=b"}")
+
+
+def _completions_decode(call: ModelCall) -> ChatRequest:
+    return completions_request.decode(call.body)
+
+
+def _completions_encode(call: ModelCall, result: ChatResult) -> Splice:
+    body = completions_response.encode(
+        result, model=call.model, result_id=result.result_id, created=result.created or int(call.received_at)
+    )
+    return Splice(before=body[:-1], after=b"}")
+
+
+def _completions_encoder(call: ModelCall, opened: Opened) -> Encoder:
+    return completions_stream.Encoder(
+        model=call.model, result_id=opened.result_id, created=opened.created or int(call.received_at), include_usage=call.include_usage
+    )
+
+
 CODECS: dict[Wire, Codec] = {
     Wire.OPENAI: Codec(decode=_openai_decode, encode=_openai_encode, encoder=_openai_encoder),
+    Wire.OPENAI_RESPONSES: Codec(decode=_responses_decode, encode=_responses_encode, encoder=responses_stream.Encoder),
+    Wire.OPENAI_COMPLETIONS: Codec(decode=_completions_decode, encode=_completions_encode, encoder=_completions_encoder),
     Wire.ANTHROPIC: Codec(decode=_anthropic_decode, encode=_anthropic_encode, encoder=_anthropic_encoder),
 }
 
