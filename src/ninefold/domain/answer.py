@@ -12,15 +12,18 @@ from ninefold.domain.usage import NO_USAGE, Usage
 class Splice:
     """Bytes with the place where one more JSON member fits: `before` + member + `after`.
 
-    `comma` is False where the member would be the first of its object.
+    `comma` is False where the member would be the first of its object. Nothing is ever added to bytes that are `sealed`.
     """
 
     before: bytes
     after: bytes
     comma: bool = True
+    sealed: bool = False
 
     def with_member(self, member: bytes) -> bytes:
         """The bytes with `member` (a `"name":value` pair) in place."""
+        if self.sealed:
+            return self.before + self.after
         return self.before + (b"," if self.comma else b"") + member + self.after
 
     def plain(self) -> bytes:
@@ -32,7 +35,8 @@ class Splice:
 class Whole:
     """A complete answer. A body that is not JSON stays as it is: nothing is added to it.
 
-    `support` is how far a local or rules deployment stands behind its answer, from 0 to 1; None where it does not say.
+    `status` is 200, or what a vendor's own endpoint said to a request that was passed on. `support` is how far a local or rules
+    deployment stands behind its answer, from 0 to 1; None where it does not say.
     """
 
     body: Splice
@@ -40,3 +44,4 @@ class Whole:
     tool_calls: tuple[ToolCall, ...] = ()
     content_type: str = "application/json"
     support: float | None = None
+    status: int = 200

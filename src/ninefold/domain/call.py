@@ -21,6 +21,10 @@ class Operation(StrEnum):
     PASSTHROUGH = "passthrough"
 
 
+# What has no output that is counted in tokens.
+SAYS_NOTHING = frozenset({Operation.EMBEDDINGS, Operation.COUNT_TOKENS, Operation.RERANK, Operation.MODERATIONS})
+
+
 class Wire(StrEnum):
     """Whose protocol a body is written in; OPENAI is chat completions and the other JSON endpoints that stand beside it."""
 

@@ -12,7 +12,8 @@ class Usage:
 
     `input_tokens` counts every input token once: `cached_input_tokens` (read from the vendor's prompt cache) and `cache_write_tokens`
     are parts of it. `output_tokens` includes `reasoning_tokens`. `estimated` is true when the vendor reported nothing and the count
-    is ours (a stream that was hung up, a vendor that sends no usage).
+    is ours (a stream that was hung up, a vendor that sends no usage). `unmetered` is true where the vendor bills by something else
+    (pictures, seconds, characters): a price of tokens says nothing then, and the line is unpriced.
 
     Source: OpenAI `usage` counts cached tokens inside `prompt_tokens`; Anthropic counts `cache_read_input_tokens` and
     `cache_creation_input_tokens` beside `input_tokens`, so its decoder adds them up.
@@ -24,6 +25,7 @@ class Usage:
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+    unmetered: bool = False
 
 
 NO_USAGE = Usage()

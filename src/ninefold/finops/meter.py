@@ -146,7 +146,7 @@ class LeasedMeter:
         if attempt is None:
             raise Internal("an attempt was settled that was never begun")
         price = attempt.deployment.price
-        cost = 0 if price is None else price.cost_nanos(usage)
+        cost = 0 if price is None or usage.unmetered else price.cost_nanos(usage)
         return self._settle(state, hold, attempt_id, attempt, usage, outcome, cost)
 
     def close(self, hold: Hold) -> None:
@@ -329,7 +329,8 @@ class LeasedMeter:
         if above > 0:
             self.counts.above_hold += 1
         self.counts.overrun_nanos += state.spend(actual_use(cost, usage))
-        self.counts.unpriced += price is None
+        unpriced = price is None or (usage.unmetered and price.worst_case_nanos(1, 1) > 0)
+        self.counts.unpriced += unpriced
         line = CostLine(
             attempt_id=attempt_id,
             deployment=attempt.deployment.name,
@@ -337,7 +338,7 @@ class LeasedMeter:
             cost_nanos=cost,
             outcome=outcome,
             price_version="" if price is None else price.version,
-            unpriced=price is None,
+            unpriced=unpriced,
             overrun_nanos=max(above, 0),
         )
         state.lines[attempt_id] = line
@@ -355,6 +356,7 @@ class LeasedMeter:
             usage.estimated,
             cost,
             line.overrun_nanos,
+            unpriced,
         )
         self._append(record)
         return line

@@ -191,7 +191,7 @@ def _line(hold: OpenHold, intent: Intended, settled: Settled, kind: str) -> Ledg
         overrun_nanos=settled.overrun_nanos,
         currency=intent.currency,
         price_version=intent.price_version,
-        unpriced=intent.unpriced,
+        unpriced=intent.unpriced or settled.unpriced,
         estimated=settled.estimated,
         outcome=settled.outcome,
         admitted_at=held.admitted_at,

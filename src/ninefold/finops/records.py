@@ -39,7 +39,7 @@ class Intended(msgspec.Struct, array_like=True, tag="i", gc=False):
 
 
 class Settled(msgspec.Struct, array_like=True, tag="s", gc=False):
-    """What an attempt really used."""
+    """What an attempt really used; `unpriced` where the vendor bills it by something else than tokens."""
 
     attempt_id: str
     request_id: str
@@ -53,6 +53,7 @@ class Settled(msgspec.Struct, array_like=True, tag="s", gc=False):
     estimated: bool
     cost_nanos: int
     overrun_nanos: int
+    unpriced: bool = False
 
 
 class Closed(msgspec.Struct, array_like=True, tag="c", gc=False):

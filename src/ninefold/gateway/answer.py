@@ -29,6 +29,7 @@ class Answer:
         self.cost_nanos = 0
         self.cost_usd = ""
         self.content_type = "application/json"
+        self.status = 200
         self.body: bytes | None = None
         self.usage = Usage()
         self._trace_id = trace_id
@@ -38,7 +39,9 @@ class Answer:
         self._killed: str | None = None
         if isinstance(got, Whole):
             self.content_type = got.content_type
-            self.body = self._end(got.usage, Outcome.COMPLETED, "200", got.tool_calls, got.body)
+            self.status = got.status
+            outcome = Outcome.COMPLETED if got.status < 400 else Outcome.FAILED
+            self.body = self._end(got.usage, outcome, str(got.status), got.tool_calls, got.body)
         else:
             self._stream = got
 

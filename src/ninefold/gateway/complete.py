@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ninefold.domain.call import ModelCall, Operation
+from ninefold.domain.call import SAYS_NOTHING, ModelCall
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
 from ninefold.domain.decision import Decision
@@ -20,6 +20,7 @@ from ninefold.gateway.answer import Answer, Book
 from ninefold.gateway.attribute import attribute
 from ninefold.gateway.dispatch import Dispatch, Task, Won
 from ninefold.gateway.inflight import InFlight
+from ninefold.gateway.shedding import Gate, Place
 from ninefold.ports.health_board import HealthBoard
 from ninefold.ports.meter import Hold, HoldRequest, Meter
 from ninefold.ports.policy_decider import PolicyDecider
@@ -46,13 +47,14 @@ class Parts:
 
 
 class Asked(msgspec.Struct, kw_only=True):
-    """One request as the surface hands it over."""
+    """One request as the surface hands it over; `place` is what it takes up in a worker whose load is bounded."""
 
     who: Principal
     call: ModelCall
     facts: RequestFacts
     decision_id: str
     began: float
+    place: Place | None = None
 
 
 class Gateway:
@@ -61,6 +63,7 @@ class Gateway:
     def __init__(self, parts: Parts, snapshot: Snapshot) -> None:
         self._parts = parts
         self.inflight = InFlight()
+        self.gate = Gate(snapshot.load)
         self._routes = envelope.Routes()
         self.use(snapshot)
 
@@ -68,6 +71,7 @@ class Gateway:
         """Requests from now on are judged by `snapshot`."""
         self.snapshot = snapshot
         self._parts.board.use(snapshot)
+        self.gate.use(snapshot.load)
         self._models = frozenset(model.name for model in snapshot.models)
         self._tenants = {tenant.name: tenant for tenant in snapshot.tenants}
 
@@ -80,7 +84,10 @@ class Gateway:
             decision = parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
             parts.recorder.decided(facts, decision)
             self._enforce(decision, asked.call.model)
-            tenant, health = self._tenants[asked.who.tenant], parts.board.health(parts.monotonic())
+            tenant = self._tenants[asked.who.tenant]
+            if self.gate.bounded:
+                asked.place = await self.gate.enter(asked.call.priority, tenant.priority)
+            health = parts.board.health(parts.monotonic())
             plan = parts.router.plan(self.snapshot, tenant, asked.call, health, parts.draw())
             request = self._worst_case(asked, plan)
             hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
@@ -91,6 +98,8 @@ class Gateway:
             answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won, first_s), won.got, first_s)
         except BaseException as error:
             cause = waiting.cause(error)
+            if asked.place is not None:
+                asked.place.leave()
             self._refuse(facts, hold, cause)
             if cause is error:
                 raise
@@ -143,7 +152,9 @@ class Gateway:
             line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
             parts.meter.close(hold)
             parts.board.ended(won.deployment.name)
-            route = self._routes.text(plan, won.deployment.name, won.attempts, decision)
+            if asked.place is not None:
+                asked.place.leave()
+            route = won.told(self._routes.text(plan, won.deployment.name, won.attempts, decision))
             envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
             facts = AnswerFacts(
                 deployment=won.deployment.name,
@@ -171,7 +182,7 @@ class Gateway:
 
 def _worst_output_tokens(call: ModelCall, plan: Plan, tenant: Tenant) -> int:
     """The most output tokens this call can produce on any deployment of the plan, all choices together."""
-    if call.operation is not Operation.CHAT:
+    if call.operation in SAYS_NOTHING:
         return 0
     if call.max_output_tokens is not None:
         return call.max_output_tokens * call.choices

@@ -99,7 +99,7 @@ async def serve_call(
     visit.deployment = answer.deployment
     if memory is not None and answer.body is not None:
         await memory.keep(call, answer.body)
-    visit.status = 200
+    visit.status = answer.status
     if answer.body is not None:
         lines = (
             visit.headers(answer.content_type)
@@ -107,7 +107,7 @@ async def serve_call(
                 f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\nx-ninefold-cost-usd: {answer.cost_usd}\r\n"
             ).encode()
         )
-        exchange.reply(200, lines, answer.body)
+        exchange.reply(answer.status, lines, answer.body)
         observe(visit, answer)
         return
     lines = visit.headers(surface.stream_type)
