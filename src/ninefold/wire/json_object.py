@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -51,7 +51,7 @@ class JsonObject:
         self._members = _decode(_OBJECT, raw, path)
 
     @classmethod
-    def of_body(cls, body: bytes) -> JsonObject:
+    def of_body(cls, body: bytes) -> Self:
         """The request body as an object; text anywhere in it is known to be UTF-8 afterwards."""
         try:
             body.decode()
@@ -121,22 +121,22 @@ class JsonObject:
             raise InvalidRequest(f"`{self.at(name)}` must be an object.", param=self.at(name))
         return self._need(name, self.verbatim(name))
 
-    def object(self, name: str) -> JsonObject | None:
+    def object(self, name: str) -> Self | None:
         """An object."""
         raw = self._members.pop(name, None)
-        return None if raw is None or bytes(raw) == b"null" else JsonObject(raw, self.at(name))
+        return None if raw is None or bytes(raw) == b"null" else type(self)(raw, self.at(name))
 
-    def need_object(self, name: str) -> JsonObject:
+    def need_object(self, name: str) -> Self:
         """An object that must be there."""
         return self._need(name, self.object(name))
 
-    def objects(self, name: str) -> list[JsonObject]:
+    def objects(self, name: str) -> list[Self]:
         """An array of objects; none where it is absent."""
         items = self._take(name, _ARRAY) or []
         path = self.at(name)
-        return [JsonObject(raw, f"{path}[{i}]") for i, raw in enumerate(items)]
+        return [type(self)(raw, f"{path}[{i}]") for i, raw in enumerate(items)]
 
-    def need_objects(self, name: str) -> list[JsonObject]:
+    def need_objects(self, name: str) -> list[Self]:
         """An array of objects that must be there."""
         if not self.kind(name):
             raise InvalidRequest(f"`{self.at(name)}` is missing.", param=self.at(name))
