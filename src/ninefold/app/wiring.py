@@ -45,6 +45,7 @@ from ninefold.routing.board import BreakerBoard
 from ninefold.routing.plan import StrategyRouter
 from ninefold.wire.dialects.tools_offered import offered
 from ninefold.wire.dialects.vendors import VENDORS
+from ninefold.wire.text_so_far import text_so_far
 
 EVENTS_FOLDER = "events"
 
@@ -143,7 +144,7 @@ def _parts(journal: JournalWriter, meter: LeasedMeter, board: BreakerBoard, upst
         meter=meter,
         recorder=recorder,
         board=board,
-        dispatch=Dispatch(upstream, meter, recorder, router, board, random.random),
+        dispatch=Dispatch(upstream, meter, recorder, router, board, random.random, text_so_far),
         wall=time.time,
         monotonic=time.monotonic,
         draw=random.random,

@@ -6,14 +6,25 @@ request may succeed later (`retryable`). HTTP statuses and vendor envelopes live
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
+
+from ninefold.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial:
+    """What there was of an answer that broke off: what it used, and its text where the caller has not had it already."""
+
+    usage: Usage
+    text: str | None = None
 
 
 class NinefoldError(Exception):
     """Something a caller is told about: a sentence that says what to do next, never a secret, a prompt or a stack.
 
-    `param` names the offending field of the request, `retry_after_s` when a retry makes sense, and `final=True` tells clients with
-    built-in retries not to repeat the request.
+    `param` names the offending field of the request, `retry_after_s` when a retry makes sense, and `retryable` tells clients with
+    built-in retries whether to repeat the request. `partial` is set where an answer had begun.
     """
 
     code: ClassVar[str] = "internal"
@@ -25,6 +36,7 @@ class NinefoldError(Exception):
         self.detail = detail
         self.param = param
         self.retry_after_s = retry_after_s
+        self.partial: Partial | None = None
 
 
 class Internal(NinefoldError):
