@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,12 +26,15 @@ from ninefold.app.lifespan import Lifespan
 from ninefold.app.logging import Log, route_libraries
 from ninefold.app.process_boot import Boot, announce_ready, parse_boot
 from ninefold.app.process_socket import listen_unix
+from ninefold.app.rule_book import BookOnDisk
 from ninefold.domain.errors import Unavailable
 from ninefold.http.local_model import LocalModel, ReaderModel
 from ninefold.http.local_openai import LocalApi, LocalModels, render_error
+from ninefold.http.local_rules import RulesModel
 from ninefold.http.local_work import LocalWork
 
 READER = "reader"
+RULE_BOOKS = (".yaml", ".yml")
 IDLE_UNLOAD_S = 600.0
 _SWEEP_S = 5.0
 _PR_SET_PDEATHSIG = 1  # Source: prctl(2)
@@ -43,13 +46,17 @@ class LocalShelf:
 
     embedder: MiniLmEmbedder | None
     reader: ReaderModel
+    count: Callable[[str], int]
     named: Mapping[str, Path] = field(default_factory=dict[str, Path])
     files: dict[Path, GgufModel] = field(default_factory=dict[Path, GgufModel])
+    books: dict[Path, RulesModel] = field(default_factory=dict[Path, RulesModel])
 
     def find(self, name: str) -> LocalModel | None:
         """The chat model of that name; a file's model is made at its first mention and loaded at its first use."""
         if name == READER:
             return self.reader
+        if name.endswith(RULE_BOOKS) and (book := Path(name)).is_absolute():
+            return self.books.setdefault(book, RulesModel(BookOnDisk(book).current, self.count))
         path = self.named.get(name) or _model_path(name)
         if path is None:
             return None
@@ -81,7 +88,7 @@ def make_shelf(data_dir: Path, named: Mapping[str, Path], log: Log) -> LocalShel
         embedder = MiniLmEmbedder(data_dir)
     except Unavailable as missing:
         log.warning("embedder.missing", reason=missing.detail)
-        return LocalShelf(embedder=None, reader=ReaderModel(None, _estimated_tokens), named=named)
+        return LocalShelf(embedder=None, reader=ReaderModel(None, _estimated_tokens), count=_estimated_tokens, named=named)
 
     def count(text: str) -> int:
         try:
@@ -89,7 +96,7 @@ def make_shelf(data_dir: Path, named: Mapping[str, Path], log: Log) -> LocalShel
         except Unavailable:  # reported by the reader, which needs it too
             return _estimated_tokens(text)
 
-    return LocalShelf(embedder=embedder, reader=ReaderModel(embedder, count), named=named)
+    return LocalShelf(embedder=embedder, reader=ReaderModel(embedder, count), count=count, named=named)
 
 
 def _estimated_tokens(text: str) -> int:

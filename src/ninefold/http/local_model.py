@@ -30,7 +30,12 @@ class Say(Protocol):
 
 
 class LocalModel(Protocol):
-    """A chat model in this process. On failure: Unsupported, InvalidRequest, Unavailable."""
+    """A chat model in this process. `quotes` tells that an answer without a quotation is none.
+
+    On failure: Unsupported, InvalidRequest, Unavailable, NoRuleMatched.
+    """
+
+    quotes: bool
 
     def answer(self, request: ChatRequest, say: Say) -> tuple[Finished, Usage]:
         """The answer was said; blocks, and stops soon after `say` returned False."""
@@ -50,13 +55,15 @@ class ReaderModel:
     `count` counts the tokens of a text. Where `embedder` is None or out of order sentences are ranked by their words alone.
     """
 
+    quotes = True
+
     def __init__(self, embedder: Embedder | None, count: Callable[[str], int]) -> None:
         self._embedder = embedder
         self._count = count
 
     def answer(self, request: ChatRequest, say: Say) -> tuple[Finished, Usage]:
         """The sentences that answer were said, each as soon as it is known."""
-        _check(request)
+        check_plain(request, "The reader")
         cap = request.max_output_tokens
         given = sum(count_tokens(text, self._count) for text in texts_of(request))
         produced = 0
@@ -94,15 +101,16 @@ class ReaderModel:
         return text[:fits]
 
 
-def _check(request: ChatRequest) -> None:
+def check_plain(request: ChatRequest, who: str) -> None:
+    """Nothing but one plain text is asked of `who`, which writes none itself. Raises: Unsupported naming the member."""
     if request.choices != 1:
-        raise Unsupported("The reader has one answer, always the same.", param="n")
+        raise Unsupported(f"{who} has one answer, always the same.", param="n")
     if request.output.kind is not OutputKind.TEXT:
-        raise Unsupported("The reader quotes text; it does not write JSON.", param="response_format")
+        raise Unsupported(f"{who} gives text; it does not write JSON.", param="response_format")
     if request.tool_choice is not None and request.tool_choice.mode in {ToolMode.REQUIRED, ToolMode.NAMED}:
-        raise Unsupported("The reader calls no tools.", param="tool_choice")
+        raise Unsupported(f"{who} calls no tools.", param="tool_choice")
     if request.sampling.logprobs:
-        raise Unsupported("The reader has no log probabilities.", param="logprobs")
+        raise Unsupported(f"{who} has no log probabilities.", param="logprobs")
 
 
 def count_tokens(text: str, count: Callable[[str], int]) -> int:

@@ -90,11 +90,11 @@ class LocalApi:
             if request.stream:
                 await self._stream(exchange, request, spoken)
             else:
-                await self._whole(exchange, request, spoken)
+                await self._whole(exchange, request, spoken, quotes=model.quotes)
         finally:
             await spoken.aclose()
 
-    async def _whole(self, exchange: Exchange, request: ChatRequest, spoken: AsyncGenerator[Said | Ended, None]) -> None:
+    async def _whole(self, exchange: Exchange, request: ChatRequest, spoken: AsyncGenerator[Said | Ended, None], *, quotes: bool) -> None:
         texts: list[str] = []
         citations: list[Citation] = []
         async for each in spoken:
@@ -105,6 +105,8 @@ class LocalApi:
             choice = Choice(parts=(Text(text="".join(texts)),), finish=each.finished.reason, stop_sequence=each.finished.stop_sequence)
             result = ChatResult(result_id="", model=request.model, choices=(choice,), usage=each.usage)
             body = chat_response.encode(result, model=request.model, result_id=f"chatcmpl-{self._new_id()}", created=int(self._wall()))
+            if quotes:
+                body = body[:-1] + b',"ninefold_support":%d}' % bool(citations)
             exchange.reply(200, _JSON, annotated(body, citations))
 
     async def _stream(self, exchange: Exchange, request: ChatRequest, spoken: AsyncGenerator[Said | Ended, None]) -> None:

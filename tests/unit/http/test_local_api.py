@@ -64,6 +64,8 @@ class Told:
 class Fake:
     """A model that does what the test wants of it."""
 
+    quotes = False
+
     def __init__(self, *pieces: str, fails: Exception | None = None, gate: threading.Event | None = None) -> None:
         self.pieces = pieces
         self.fails = fails

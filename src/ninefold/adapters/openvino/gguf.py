@@ -32,6 +32,8 @@ class GgufModel:
     On failure: Unavailable where the file or the extra `local` is missing or the library fails; Unsupported, InvalidRequest.
     """
 
+    quotes = False
+
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._clock = clock

@@ -67,6 +67,7 @@ class _Answer(msgspec.Struct):
     model: str
     choices: list[_Choice]
     usage: WireUsage | None = None
+    ninefold_support: float | None = None
 
 
 _answer = msgspec.json.Decoder(_Answer)
@@ -138,4 +139,4 @@ def response(call: ModelCall, body: bytes) -> Whole:
     usage = NO_USAGE if found.usage is None else to_usage(found.usage)
     if found.usage is None:
         usage = Usage(input_tokens=(len(call.body) + 3) // 4, output_tokens=(len(body) + 3) // 4, estimated=True)
-    return Whole(body=Splice(before=body[:-1], after=b"}"), usage=usage, tool_calls=calls)
+    return Whole(body=Splice(before=body[:-1], after=b"}"), usage=usage, tool_calls=calls, support=found.ninefold_support)
