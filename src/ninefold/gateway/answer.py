@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
-from ninefold.domain.errors import Killed, NinefoldError
+from ninefold.domain.errors import Killed, NinefoldError, Partial
 from ninefold.domain.money import usd
 from ninefold.domain.usage import Usage
 from ninefold.ports.upstream import Stream
@@ -61,6 +61,7 @@ class Answer:
             cause = error if self._killed is None else Killed(self._killed)
             outcome = Outcome.CUT_SHORT if self._killed is None else Outcome.CANCELLED
             self._end(stream.usage, outcome, cause.code, stream.tool_calls, None)
+            cause.partial = Partial(usage=self.usage)  # the text itself has left already
             raise cause from error
         if data is not None:
             return data

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ninefold.domain import errors
 from ninefold.domain.errors import NinefoldError
 from ninefold.wire.anthropic import errors as anthropic
+from ninefold.wire.gemini import errors as gemini
+from ninefold.wire.gemini.generate import fields
 from ninefold.wire.json_members import encode
 from ninefold.wire.openai import errors as openai
 from ninefold.wire.sse import event
@@ -61,12 +63,20 @@ def headers(error: NinefoldError) -> bytes:
 def openai_body(error: NinefoldError, request_id: str = "") -> bytes:
     """The OpenAI envelope, which has no place for the request's id."""
     del request_id
-    return openai.encode(_said(error), type=row(error).openai_type, code=error.code, param=error.param)
+    return openai.encode(_said(error), type=row(error).openai_type, code=error.code, param=error.param, more=_partial(error))
 
 
 def anthropic_body(error: NinefoldError, request_id: str) -> bytes:
     """The Anthropic envelope."""
-    return anthropic.encode(_said(error), type=row(error).anthropic_type, request_id=request_id)
+    return anthropic.encode(_said(error), type=row(error).anthropic_type, request_id=request_id, more=_partial(error))
+
+
+def gemini_body(error: NinefoldError, request_id: str = "") -> bytes:
+    """Google's envelope, which has no place for the request's id; the field is named as its callers name it."""
+    del request_id
+    return gemini.encode(
+        _said(error), code=row(error).status, reason=error.code, param=fields.named(error.param), retry_after_s=error.retry_after_s
+    )
 
 
 def problem_body(error: NinefoldError, trace_id: str) -> bytes:
@@ -86,7 +96,7 @@ def problem_body(error: NinefoldError, trace_id: str) -> bytes:
 
 def openai_event(error: NinefoldError) -> bytes:
     """The error inside a stream for an OpenAI client."""
-    return openai.encode_event(_said(error), type=row(error).openai_type, code=error.code, param=error.param)
+    return openai.encode_event(_said(error), type=row(error).openai_type, code=error.code, param=error.param, more=_partial(error))
 
 
 def responses_event(error: NinefoldError, number: int) -> bytes:
@@ -94,14 +104,32 @@ def responses_event(error: NinefoldError, number: int) -> bytes:
 
     Source: its reference has the members side by side, its servers send them inside `error`; clients read the one or the other.
     """
-    said = {"code": error.code, "message": _said(error), "param": error.param}
+    said = {"code": error.code, "message": _said(error), "param": error.param, **_partial(error)}
     nested = {"type": row(error).openai_type} | said
     return event(encode({"type": "error", "sequence_number": number} | said | {"error": nested}), "error")
 
 
 def anthropic_event(error: NinefoldError) -> bytes:
     """The error inside a stream for an Anthropic client."""
-    return anthropic.encode_event(_said(error), type=row(error).anthropic_type)
+    return anthropic.encode_event(_said(error), type=row(error).anthropic_type, more=_partial(error))
+
+
+def _partial(error: NinefoldError) -> dict[str, object]:
+    """Members that tell of an answer which had begun: that it is partial, its text where the caller has not had it, and its usage."""
+    partial = error.partial
+    if partial is None:
+        return {}
+    usage = partial.usage
+    told: dict[str, object] = {
+        "partial": True,
+        "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "estimated": usage.estimated},
+    }
+    return told if partial.text is None else {**told, "partial_text": partial.text}
+
+
+def gemini_event(error: NinefoldError) -> bytes:
+    """The error inside a stream for a Gemini client."""
+    return event(gemini_body(error))
 
 
 def _said(error: NinefoldError) -> str:

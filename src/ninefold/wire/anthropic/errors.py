@@ -5,10 +5,14 @@ Source: docs.anthropic.com/en/api/errors; `details.error_code` as in the vendor'
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
 from ninefold.wire.sse import event
 
+NO_MORE: Final[Mapping[str, object]] = {}
 _MOST_TEXT = 300
 
 
@@ -45,9 +49,10 @@ def encode(
     type: str,  # noqa: A002  the protocol's own word
     request_id: str | None = None,
     code: str | None = None,
+    more: Mapping[str, object] = NO_MORE,
 ) -> bytes:
-    """The envelope."""
-    error: dict[str, object] = {"type": type, "message": message}
+    """The envelope; `more` are further members of the error."""
+    error: dict[str, object] = {"type": type, "message": message, **more}
     if code:
         error["details"] = {"error_code": code}
     return msgspec.json.encode({"type": "error", "error": error, "request_id": request_id or None})
@@ -59,6 +64,7 @@ def encode_event(
     type: str,  # noqa: A002  the protocol's own word
     request_id: str | None = None,
     code: str | None = None,
+    more: Mapping[str, object] = NO_MORE,
 ) -> bytes:
     """The envelope as an `error` event of a stream that has begun."""
-    return event(encode(message, type=type, request_id=request_id, code=code), "error")
+    return event(encode(message, type=type, request_id=request_id, code=code, more=more), "error")

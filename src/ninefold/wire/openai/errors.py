@@ -5,10 +5,14 @@ Source: platform.openai.com/docs/guides/error-codes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
 from ninefold.wire.sse import event
 
+NO_MORE: Final[Mapping[str, object]] = {}
 _MOST_TEXT = 300
 _decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 
@@ -49,11 +53,25 @@ def _text(value: object) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def encode(message: str, *, type: str, code: str | None, param: str | None) -> bytes:  # noqa: A002  the protocol's own word
-    """The envelope; an empty code or param is null."""
-    return msgspec.json.encode({"error": {"message": message, "type": type, "param": param or None, "code": code or None}})
+def encode(
+    message: str,
+    *,
+    type: str,  # noqa: A002  the protocol's own word
+    code: str | None,
+    param: str | None,
+    more: Mapping[str, object] = NO_MORE,
+) -> bytes:
+    """The envelope; an empty code or param is null, and `more` are further members of the error."""
+    return msgspec.json.encode({"error": {"message": message, "type": type, "param": param or None, "code": code or None, **more}})
 
 
-def encode_event(message: str, *, type: str, code: str | None, param: str | None) -> bytes:  # noqa: A002  the protocol's own word
+def encode_event(
+    message: str,
+    *,
+    type: str,  # noqa: A002  the protocol's own word
+    code: str | None,
+    param: str | None,
+    more: Mapping[str, object] = NO_MORE,
+) -> bytes:
     """The envelope as an event of a stream that has begun."""
-    return event(encode(message, type=type, code=code, param=param))
+    return event(encode(message, type=type, code=code, param=param, more=more))
