@@ -17,6 +17,8 @@ from ninefold.http.models import get_models
 from ninefold.http.openai_chat import OPENAI_CHAT
 from ninefold.http.openai_completions import OPENAI_COMPLETIONS
 from ninefold.http.openai_embeddings import OPENAI_EMBEDDINGS
+from ninefold.http.openai_moderations import OPENAI_MODERATIONS
+from ninefold.http.openai_rerank import OPENAI_RERANK
 from ninefold.http.openai_responses import OPENAI_RESPONSES, Conversations
 from ninefold.http.serve_call import Surface, serve_call
 from ninefold.http.visit import Ids, Visit
@@ -32,6 +34,8 @@ SURFACES: dict[str, Surface] = {
     "/v1/messages": ANTHROPIC_MESSAGES,
     "/v1/messages/count_tokens": ANTHROPIC_COUNT_TOKENS,
     "/v1/responses": OPENAI_RESPONSES,
+    "/v1/rerank": OPENAI_RERANK,
+    "/v1/moderations": OPENAI_MODERATIONS,
 }
 # Paths that hold a name: by prefix, the longest that fits.
 PREFIXES: dict[str, Surface] = {}

@@ -16,6 +16,7 @@ from ninefold.domain.errors import Internal, InvalidRequest, ModelNotFound, Nine
 from ninefold.domain.usage import Usage
 from ninefold.http import errors
 from ninefold.http.local_model import LocalModel, refuse_extras
+from ninefold.http.local_rerank import reranked
 from ninefold.http.local_work import Ended, LocalWork, Said
 from ninefold.knowledge.answer import Citation
 from ninefold.ports.embedder import Embedder
@@ -26,6 +27,7 @@ from ninefold.wire.openai.chat import response as chat_response
 from ninefold.wire.openai.chat.stream import Encoder
 from ninefold.wire.openai.embeddings import request as embedding_request
 from ninefold.wire.openai.embeddings import response as embedding_response
+from ninefold.wire.openai.rerank import request as rerank_request
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_EMBEDDED_TEXTS = 2048  # Source: platform.openai.com/docs/api-reference/embeddings/create
@@ -45,7 +47,7 @@ class LocalModels:
 
 
 class LocalApi:
-    """Handles exchanges: `/v1/chat/completions`, `/v1/embeddings`, `/v1/models`, `/healthz`."""
+    """Handles exchanges: `/v1/chat/completions`, `/v1/embeddings`, `/v1/rerank`, `/v1/models`, `/healthz`."""
 
     def __init__(self, served: LocalModels, work: LocalWork, *, wall: Callable[[], float], new_id: Callable[[], str]) -> None:
         self._served = served
@@ -71,6 +73,8 @@ class LocalApi:
             await self._chat(exchange)
         elif path == "/v1/embeddings" and method == "POST":
             await self._embed(exchange)
+        elif path == "/v1/rerank" and method == "POST":
+            await self._rerank(exchange)
         elif path == "/v1/models" and method == "GET":
             names = [*self._served.names(), *([EMBED_MODEL] if self._served.embedder is not None else [])]
             exchange.reply(200, _JSON, models.encode_list([(name, 0) for name in names]))
@@ -141,12 +145,21 @@ class LocalApi:
         result = await asyncio.shield(self._work.submit(lambda: _embedded(embedder, request)))
         exchange.reply(200, _JSON, embedding_response.encode(result, model=request.model, encoding=request.encoding))
 
-    def _embedder(self, request: EmbeddingRequest) -> Embedder:
+    async def _rerank(self, exchange: Exchange) -> None:
+        request = rerank_request.decode(await exchange.body(MAX_BODY_BYTES))
+        embedder = self._named(request.model)
+        exchange.reply(200, _JSON, await asyncio.shield(self._work.submit(lambda: reranked(embedder, request))))
+
+    def _named(self, model: str) -> Embedder:
         embedder = self._served.embedder
-        if request.model != EMBED_MODEL:
-            raise ModelNotFound(f"There is no local embedding model {request.model[:100]!r}.", param="model")
+        if model != EMBED_MODEL:
+            raise ModelNotFound(f"There is no local embedding model {model[:100]!r}.", param="model")
         if embedder is None:
             raise Unavailable("The embedding model is not installed; run `make` or `ninefold doctor`.")
+        return embedder
+
+    def _embedder(self, request: EmbeddingRequest) -> Embedder:
+        embedder = self._named(request.model)
         if request.dimensions is not None:
             raise Unsupported(f"The vectors have {embedder.dimensions} dimensions and are not shortened.", param="dimensions")
         if request.token_ids:

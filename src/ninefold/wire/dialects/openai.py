@@ -12,11 +12,12 @@ from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.wire.anthropic.count_tokens import response as count_response
 from ninefold.wire.dialects import surfaces
 from ninefold.wire.dialects.dialect import Outbound, StreamScan
+from ninefold.wire.dialects.openai_endpoints import ENDPOINTS
 from ninefold.wire.dialects.translated_scan import TranslatedScan
 from ninefold.wire.openai.chat import passthrough, request, response, stream
 from ninefold.wire.openai.chat.scan import ChatScan
-from ninefold.wire.openai.embeddings import passthrough as embeddings
 from ninefold.wire.openai.failures import failure
+from ninefold.wire.passthrough.scan import PassedScan
 
 
 class OpenAiDialect:
@@ -30,11 +31,12 @@ class OpenAiDialect:
         return lines if api_key is None else lines + b"authorization: Bearer " + api_key.encode() + b"\r\n"
 
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
-        """A chat completion or an embedding request."""
-        if call.operation is Operation.EMBEDDINGS:
-            return Outbound(target=b"/embeddings", body=embeddings.request(call, model))
+        """A chat completion, or what goes to another of the endpoints."""
         if call.operation is not Operation.CHAT:
-            raise Unsupported(f"{call.operation} cannot be sent to an OpenAI-speaking deployment.")
+            endpoint = ENDPOINTS.get(call.operation)
+            if endpoint is None:
+                raise Unsupported(f"{call.operation} cannot be sent to an OpenAI-speaking deployment.")
+            return endpoint.outbound(call, model)
         if call.wire is Wire.OPENAI:
             return Outbound(target=b"/chat/completions", body=passthrough.request(call, model, max_output_tokens))
         cap = call.max_output_tokens or max_output_tokens
@@ -56,8 +58,8 @@ class OpenAiDialect:
 
     def whole(self, call: ModelCall, body: bytes) -> Whole:
         """The answer as it is for an OpenAI caller, else translated."""
-        if call.operation is Operation.EMBEDDINGS:
-            return embeddings.response(call, body)
+        if call.operation is not Operation.CHAT:
+            return ENDPOINTS[call.operation].whole(call, body)
         if call.wire is Wire.OPENAI:
             return passthrough.response(call, body)
         result = response.decode(body)
@@ -69,6 +71,8 @@ class OpenAiDialect:
 
     def scan(self, call: ModelCall) -> StreamScan:
         """A reader that passes an OpenAI caller's events on, and translates any other's."""
+        if call.operation is not Operation.CHAT:
+            return PassedScan(call)
         return ChatScan(call) if call.wire is Wire.OPENAI else TranslatedScan(call, stream.Decoder())
 
     def failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:
