@@ -13,6 +13,8 @@ from ninefold.gateway.complete import Gateway
 from ninefold.http import errors
 from ninefold.http.anthropic_messages import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
 from ninefold.http.control_proxy import ControlProxy
+from ninefold.http.gemini_generate import GEMINI_GENERATE, as_asked, get_gemini_models
+from ninefold.http.gemini_generate import PREFIX as GEMINI_MODELS
 from ninefold.http.models import get_models
 from ninefold.http.openai_chat import OPENAI_CHAT
 from ninefold.http.openai_completions import OPENAI_COMPLETIONS
@@ -38,7 +40,7 @@ SURFACES: dict[str, Surface] = {
     "/v1/moderations": OPENAI_MODERATIONS,
 }
 # Paths that hold a name: by prefix, the longest that fits.
-PREFIXES: dict[str, Surface] = {}
+PREFIXES: dict[str, Surface] = {GEMINI_MODELS: GEMINI_GENERATE}
 
 
 def _length(found: tuple[int, Surface | None]) -> int:
@@ -89,6 +91,8 @@ class DataPlane:
             started_at=around.wall(),
         )
         surface = SURFACES.get(exchange.path) or surface_at(exchange.path)
+        if surface is GEMINI_GENERATE:
+            surface = as_asked(exchange.method, exchange.query)
         try:
             if surface is not None:
                 await self._model_call(visit, surface)
@@ -133,6 +137,11 @@ class DataPlane:
             if exchange.method not in {"GET", "HEAD"}:
                 raise InvalidRequest(f"{path} takes GET.")
             get_models(visit, self.gateway.snapshot, visit.who, unquote(path[11:]) or None)
+        elif path == GEMINI_MODELS[:-1] or path.startswith(GEMINI_MODELS):
+            visit.who = authenticate(self.keys, exchange.headers, visit.started_at)
+            if exchange.method not in {"GET", "HEAD"}:
+                raise InvalidRequest(f"{path} takes GET.")
+            get_gemini_models(visit, self.gateway.snapshot, visit.who, unquote(path[len(GEMINI_MODELS) :]) or None)
         elif path.startswith("/v1/responses/"):
             visit.who = authenticate(self.keys, exchange.headers, visit.started_at)
             await self._around.conversations.answer(visit, visit.who)
@@ -175,6 +184,8 @@ def _rendered(path: str, error: NinefoldError, trace_id: str, request_id: str) -
         body = surface.error_body(error, request_id)
     elif path.startswith("/v1/messages"):
         body = errors.anthropic_body(error, request_id)
+    elif path.startswith("/v1beta/"):
+        body = errors.gemini_body(error)
     elif path.startswith(("/api/", "/healthz", "/readyz", "/metrics")):
         body, kind = errors.problem_body(error, trace_id), b"application/problem+json"
     else:

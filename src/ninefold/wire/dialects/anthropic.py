@@ -8,6 +8,8 @@ from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unsupported
+from ninefold.wire.anthropic.count_tokens import request as count_request
+from ninefold.wire.anthropic.count_tokens import response as count_response
 from ninefold.wire.anthropic.failures import failure
 from ninefold.wire.anthropic.messages import passthrough, request, response, stream
 from ninefold.wire.anthropic.messages.scan import MessageScan
@@ -36,6 +38,9 @@ class AnthropicDialect:
         if call.wire is Wire.ANTHROPIC:
             target = b"/v1/messages/count_tokens" if call.operation is Operation.COUNT_TOKENS else b"/v1/messages"
             return Outbound(target=target, body=passthrough.request(call, model), headers=_version(call))
+        if call.operation is Operation.COUNT_TOKENS:
+            body = count_request.encode(surfaces.decode_request(call), model=model)
+            return Outbound(target=b"/v1/messages/count_tokens", body=body, headers=_version(call))
         cap = call.max_output_tokens or max_output_tokens
         body = request.encode(surfaces.decode_request(call), model=model, max_output_tokens=cap, stream=call.stream)
         return Outbound(target=b"/v1/messages", body=body, headers=_version(call))
@@ -47,6 +52,8 @@ class AnthropicDialect:
     def whole(self, call: ModelCall, body: bytes) -> Whole:
         """The answer as it is for an Anthropic caller, else translated."""
         if call.operation is Operation.COUNT_TOKENS:
+            if call.wire is not Wire.ANTHROPIC:
+                return Whole(body=surfaces.encode_count(call, count_response.decode(body)))
             trimmed = body.rstrip()
             return Whole(body=Splice(before=trimmed[:-1], after=b"}"))
         if call.wire is Wire.ANTHROPIC:

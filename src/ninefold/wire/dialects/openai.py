@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ninefold.domain.answer import Splice, Whole
+from ninefold.domain.answer import Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unsupported
 from ninefold.domain.usage import NO_USAGE, Usage
-from ninefold.wire.anthropic.count_tokens import response as count_response
 from ninefold.wire.dialects import surfaces
 from ninefold.wire.dialects.dialect import Outbound, StreamScan
 from ninefold.wire.dialects.openai_endpoints import ENDPOINTS
@@ -53,8 +52,7 @@ class OpenAiDialect:
         """Token counts: the protocol has no endpoint for them, so the answer is our estimate."""
         if call.operation is not Operation.COUNT_TOKENS:
             return None
-        body = count_response.encode(surfaces.estimate_input(call))
-        return Whole(body=Splice(before=body[:-1], after=b"}"))
+        return Whole(body=surfaces.encode_count(call, surfaces.estimate_input(call)))
 
     def whole(self, call: ModelCall, body: bytes) -> Whole:
         """The answer as it is for an OpenAI caller, else translated."""

@@ -9,6 +9,7 @@ from ninefold.wire.dialects.anthropic import AnthropicDialect
 from ninefold.wire.dialects.azure import AzureDialect
 from ninefold.wire.dialects.bedrock import CREDENTIALS, BedrockDialect
 from ninefold.wire.dialects.dialect import Dialect
+from ninefold.wire.dialects.gemini import GeminiDialect
 from ninefold.wire.dialects.openai import OpenAiDialect
 
 
@@ -49,6 +50,14 @@ VENDORS: dict[str, Vendor] = {
         public_url="https://bedrock-runtime.{region}.amazonaws.com",
         cache_shares=(Decimal("0.1"), Decimal("1.25")),
         credentials=CREDENTIALS,
+    ),
+    # Source: ai.google.dev/gemini-api/docs/pricing: reads from a cache cost a tenth of the input price from Gemini 2.5 on; what is written
+    # there without being asked for costs nothing more.
+    "gemini": Vendor(
+        dialect=GeminiDialect(),
+        operations=("chat", "count_tokens"),
+        public_url="https://generativelanguage.googleapis.com",
+        cache_shares=(Decimal("0.1"), Decimal(1)),
     ),
     # Both are served by our own worker, which speaks OpenAI's protocol.
     "local": Vendor(dialect=OpenAiDialect(), operations=("chat", "count_tokens")),

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from ninefold.wire.sse import event
-
 _MOST_TEXT = 300
 _DOMAIN = "ninefold"
 # Source: google/rpc/code.proto, "HTTP Mapping".
@@ -100,8 +98,3 @@ def encode(message: str, *, code: int, reason: str, param: str | None = None, re
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_after_s:.3f}s"})
     status = _WORDS.get(code, "INTERNAL")
     return msgspec.json.encode({"error": {"code": code, "message": message, "status": status, "details": details}})
-
-
-def encode_event(message: str, *, code: int, reason: str, param: str | None = None) -> bytes:
-    """The envelope as an event of a stream that has begun; Google's own clients raise it as the error it is."""
-    return event(encode(message, code=code, reason=reason, param=param))

@@ -42,10 +42,10 @@ class Frames:
 
 
 def frames_of(call: ModelCall) -> Frames:
-    """The frames that the caller of `call` expects."""
-    return Frames(array=wants_array(call))
+    """The frames that the caller of `call` expects; its path has kept the query it came with."""
+    return Frames(array=not asks_for_events(call.path.partition("?")[2]))
 
 
-def wants_array(call: ModelCall) -> bool:
-    """Whether the caller's stream is an array: its path has kept the query it came with."""
-    return call.path.find("alt=sse") < 0
+def asks_for_events(query: str) -> bool:
+    """Whether a query asks for server-sent events."""
+    return "alt=sse" in query.split("&")
