@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - requests read best whole
 """The real `openai` client on the Responses API, on every vendor."""
 
 from __future__ import annotations
@@ -11,10 +10,13 @@ import pytest
 
 from tests.e2e.conftest import KEY, SECRETS
 from tests.e2e.platform import Platform
+from tests.vendors.script import Fault
 
 MODELS = ["on-openai", "on-legacy", "on-anthropic"]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
-TOOLS = [{"type": "function", "name": name, "description": "A tool.", "parameters": PARAMETERS, "strict": True} for name in ("weather", "clock")]
+TOOLS = [
+    {"type": "function", "name": name, "description": "A tool.", "parameters": PARAMETERS, "strict": True} for name in ("weather", "clock")
+]
 TWO_CALLS = 'call weather {"city": "Köln \\"am\\" Rhein"}\ncall clock {"city": "Oslo"}'
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
 
@@ -220,13 +222,10 @@ def test_what_no_vendor_behind_it_can_do_is_refused_by_name(client):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_stream_that_is_cut_ends_in_an_error_and_is_not_kept(scene, client, model):
-    from tests.vendors.script import Fault
-
     vendor_of(scene, model).fault = Fault(kind="cut_after", at=4, times=1)
     seen = []
     with pytest.raises(openai.APIError) as cut:
-        for event in client.responses.create(model=model, input="long 30", stream=True):
-            seen.append(event)
+        seen.extend(client.responses.create(model=model, input="long 30", stream=True))
     assert cut.value.code == "stream_interrupted"
     assert seen[-1].type == "response.output_text.delta"
     with pytest.raises(openai.NotFoundError):
