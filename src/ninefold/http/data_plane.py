@@ -19,6 +19,7 @@ from ninefold.http.models import get_models
 from ninefold.http.openai_chat import OPENAI_CHAT
 from ninefold.http.openai_completions import OPENAI_COMPLETIONS
 from ninefold.http.openai_embeddings import OPENAI_EMBEDDINGS
+from ninefold.http.openai_media import OPENAI_IMAGES, OPENAI_SPEECH, OPENAI_TRANSCRIPTION
 from ninefold.http.openai_moderations import OPENAI_MODERATIONS
 from ninefold.http.openai_rerank import OPENAI_RERANK
 from ninefold.http.openai_responses import OPENAI_RESPONSES, Conversations
@@ -38,6 +39,12 @@ SURFACES: dict[str, Surface] = {
     "/v1/responses": OPENAI_RESPONSES,
     "/v1/rerank": OPENAI_RERANK,
     "/v1/moderations": OPENAI_MODERATIONS,
+    "/v1/images/generations": OPENAI_IMAGES,
+    "/v1/images/edits": OPENAI_IMAGES,
+    "/v1/images/variations": OPENAI_IMAGES,
+    "/v1/audio/transcriptions": OPENAI_TRANSCRIPTION,
+    "/v1/audio/translations": OPENAI_TRANSCRIPTION,
+    "/v1/audio/speech": OPENAI_SPEECH,
 }
 # Paths that hold a name: by prefix, the longest that fits.
 PREFIXES: dict[str, Surface] = {GEMINI_MODELS: GEMINI_GENERATE}

@@ -80,7 +80,7 @@ class PassedScan:
 
     def end(self) -> None:
         """The connection ended properly. Raises: StreamInterrupted where a known vendor had more to say."""
-        if self._unfinished:
+        if self._unfinished and not self.complete:
             raise StreamInterrupted("The upstream ended its stream without finishing the answer.")
         self.complete = True
 
