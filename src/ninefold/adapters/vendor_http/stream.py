@@ -8,17 +8,24 @@ from ninefold.domain.answer import Splice
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
-from ninefold.ports.http_client import HttpResponse, TransportFailed
+from ninefold.ports.http_client import HttpResponse, TransportDeadline, TransportFailed
 from ninefold.wire.dialects.dialect import StreamScan
+from ninefold.wire.pings import only_pings
 
 
 class HttpStream:
-    """`Stream` over an HTTP response whose bytes a scan of `wire` reads."""
+    """`Stream` over an HTTP response whose bytes a scan of `wire` reads.
+
+    The idle deadline is one for content: comments and pings keep a connection open, and do not move it.
+    """
 
     def __init__(self, response: HttpResponse, scan: StreamScan, idle_s: float) -> None:
         self._response = response
         self._scan = scan
         self._idle_s = idle_s
+        # What is left of the idle time: pings that were passed on have used some of it up.
+        self._left_s = idle_s
+        self._produced = 0
         self._time = asyncio.get_running_loop().time
         self._ready = b""
 
@@ -38,10 +45,16 @@ class HttpStream:
         return self._scan.tool_calls
 
     async def begin(self, by: float) -> None:
-        """The first content has arrived before `by` (the loop's clock); comments, pings and openings do not count."""
-        while not self._scan.started and not self._scan.complete:
+        """The first content has arrived before `by` (the loop's clock); comments, pings and openings do not count.
+
+        Raises: TransportDeadline of the phase first_byte.
+        """
+        scan = self._scan
+        while not scan.started and not scan.complete:
             self._response.expect_by(by)
             self._ready += await self._read()
+            if not scan.started and not scan.complete and self._time() >= by:
+                raise TransportDeadline("The upstream sent nothing but signs of life.", phase="first_byte")
 
     async def next(self) -> bytes | None:
         """See the port."""
@@ -51,15 +64,19 @@ class HttpStream:
             return ready
         scan = self._scan
         response = self._response
+        by = self._time() + self._left_s
         while not scan.complete:
-            response.expect_by(self._time() + self._idle_s)
+            response.expect_by(by)
             try:
                 ready = await self._read()
+                if ready:
+                    self._left_s = self._idle_s if not only_pings(ready) else self._left(by)
+                    return ready
+                if not scan.complete:
+                    by = self._moved(by)
             except NinefoldError:
                 response.abort()
                 raise
-            if ready:
-                return ready
         # The vendor's last word may come before the last byte of its body; taking the rest gives the connection back to its pool.
         await self._drain()
         return None
@@ -67,6 +84,25 @@ class HttpStream:
     def abort(self) -> None:
         """See the port."""
         self._response.abort()
+
+    def _left(self, by: float) -> float:
+        """The seconds until the idle deadline. Raises: TransportDeadline of the phase idle where there are none."""
+        left_s = by - self._time()
+        if left_s <= 0:
+            raise TransportDeadline("The upstream sent nothing but signs of life in the middle of its answer.", phase="idle")
+        return left_s
+
+    def _moved(self, by: float) -> float:
+        """The idle deadline after bytes that the caller got nothing of: a later one where they held content that waits for more.
+
+        Raises: TransportDeadline of the phase idle.
+        """
+        produced = self._scan.usage.output_tokens
+        if produced > self._produced:
+            self._produced = produced
+            return self._time() + self._idle_s
+        self._left(by)
+        return by
 
     async def _read(self) -> bytes:
         try:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
+from ninefold.adapters.vendor_http.keys import rest_s
 from ninefold.adapters.vendor_http.stream import HttpStream
 from ninefold.adapters.vendor_http.target import SecretReader, Target, target_of
 from ninefold.domain.answer import Whole
@@ -13,25 +16,33 @@ from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import InvalidRequest, NinefoldError, UpstreamRejected
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
-from ninefold.ports.http_client import HttpClient, HttpResponse, TransportDeadline, TransportFailed
+from ninefold.ports.http_client import Deadlines, HttpClient, HttpResponse, TransportDeadline, TransportFailed
 from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream
-from ninefold.wire.dialects.dialect import Dialect
+from ninefold.wire.dialects.dialect import Dialect, Outbound
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 1024 * 1024
+_JSON: Final = b"application/json"
+_JSON_LINE: Final = b"content-type: application/json\r\n"
 
 
 class HttpUpstream:
-    """`Upstream` over a pooled HTTP client; targets are worked out at a deployment's first use and kept while it stays the same."""
+    """`Upstream` over a pooled HTTP client; targets are worked out at a deployment's first use and kept while it stays the same.
 
-    def __init__(self, client: HttpClient, dialects: Mapping[str, Dialect], secret: SecretReader) -> None:
+    Where a deployment has several keys, the first that does not rest is used; one that its vendor refused or limited rests.
+    """
+
+    def __init__(
+        self, client: HttpClient, dialects: Mapping[str, Dialect], secret: SecretReader, wall: Callable[[], float] = time.time
+    ) -> None:
         self._client = client
         self._dialects = dialects
         self._secret = secret
+        self._wall = wall
         self._targets: dict[str, tuple[Deployment, Target]] = {}
 
     def refresh(self) -> None:
-        """Secrets are read again at the next use of each deployment."""
+        """Secrets are read again at the next use of each deployment, and no key rests any more."""
         self._targets.clear()
 
     async def open(self, deployment: Deployment, call: ModelCall, limits: AttemptLimits) -> Whole | Stream:
@@ -44,23 +55,36 @@ class HttpUpstream:
             outbound = target.dialect.outbound(call, deployment.model, limits.max_output_tokens)
         except NinefoldError as error:
             raise AttemptFailed(error, elsewhere=True) from error
-        headers = target.headers + outbound.headers + b"traceparent: " + call.traceparent.encode() + b"\r\n"
-        path = target.path + outbound.target
-        if path.startswith(b"/v1/v1/"):
-            path = path[3:]
-        by = asyncio.get_running_loop().time() + limits.deadlines.first_byte_s
+        if limits.answer_model is not None:
+            call = replace(call, model=limits.answer_model)  # what is sent on is made; this is the name in what comes back
+        now = asyncio.get_running_loop().time()
+        key = -1 if target.keys is None else target.keys.pick(now)
         try:
-            response = await self._client.send(target.origin, b"POST", path, headers, outbound.body, limits.deadlines)
-            if response.status != 200:
-                raise await self._failed(target, response)
-            if not call.stream:
-                return target.dialect.whole(call, await response.read(MAX_ANSWER_BYTES))
-            return await self._stream(target, call, response, limits, by)
+            response = await self._send(target, outbound, call, limits.deadlines, key)
+            if not 200 <= response.status < 300:
+                raise await self._failed(target, response, key)
+            if call.stream:
+                stream = HttpStream(_streamed(target, response), target.dialect.scan(call), limits.deadlines.idle_s)
+                return await _begun(stream, target, key, now + limits.deadlines.first_byte_s)
+            return _typed(target.dialect.whole(call, await response.read(MAX_ANSWER_BYTES)), response)
         except (TransportFailed, TransportDeadline) as error:
             # What reached the vendor may be billed although nothing came back: the input side stands as an estimate.
             raise AttemptFailed(error, usage=_input_only(call) if error.sent else NO_USAGE) from error
         except UpstreamRejected as error:
             raise AttemptFailed(error, usage=_input_only(call)) from error
+
+    async def _send(self, target: Target, outbound: Outbound, call: ModelCall, deadlines: Deadlines, key: int) -> HttpResponse:
+        headers = target.headers if target.keys is None else target.keys[key]
+        if outbound.content_type:
+            headers = headers.replace(_JSON_LINE, b"content-type: %b\r\n" % outbound.content_type, 1)
+        asked = outbound.target if target.address is None else target.address(outbound.target)
+        path = target.path + asked
+        if path.startswith(b"/v1/v1/"):
+            path = path[3:]
+        if target.signer is not None:
+            headers += target.signer(outbound.method, path, outbound.content_type or _JSON, outbound.body, self._wall())
+        headers += outbound.headers + b"traceparent: " + call.traceparent.encode() + b"\r\n"
+        return await self._client.send(target.origin, outbound.method, path, headers, outbound.body, deadlines)
 
     def _target(self, deployment: Deployment) -> Target:
         found = self._targets.get(deployment.name)
@@ -76,28 +100,48 @@ class HttpUpstream:
         self._targets[deployment.name] = (deployment, target)
         return target
 
-    async def _failed(self, target: Target, response: HttpResponse) -> AttemptFailed:
+    async def _failed(self, target: Target, response: HttpResponse, key: int) -> AttemptFailed:
         body = await response.read(_MAX_ERROR_BYTES)
         error, elsewhere = target.dialect.failure(response.status, response.headers, body)
-        return AttemptFailed(error, elsewhere=elsewhere)
+        return AttemptFailed(error, elsewhere=elsewhere, other_key=_rested(target, key, rest_s(response.status, error, body)))
 
-    async def _stream(self, target: Target, call: ModelCall, response: HttpResponse, limits: AttemptLimits, by: float) -> HttpStream:
-        kind = response.headers.get(b"content-type", b"")
-        if kind.find(b"text/event-stream") < 0:
-            response.abort()
-            raise UpstreamRejected(f"The upstream answered a streamed request with {kind.decode('latin-1') or 'no content type'}.")
-        stream = HttpStream(response, target.dialect.scan(call), limits.deadlines.idle_s)
-        try:
-            await stream.begin(by)
-        except InvalidRequest as error:
+
+def _streamed(target: Target, response: HttpResponse) -> HttpResponse:
+    """The response, which is a stream. Raises: UpstreamRejected where it is something else."""
+    kind = response.headers.get(b"content-type", b"")
+    if kind.find(target.dialect.stream_type) < 0:
+        response.abort()
+        raise UpstreamRejected(f"The upstream answered a streamed request with {kind.decode('latin-1') or 'no content type'}.")
+    return response
+
+
+async def _begun(stream: HttpStream, target: Target, key: int, by: float) -> HttpStream:
+    """The stream with its first content. Raises: AttemptFailed, and then it is closed."""
+    try:
+        await stream.begin(by)
+    except NinefoldError as error:
+        stream.abort()
+        if isinstance(error, InvalidRequest):
             raise AttemptFailed(error, elsewhere=False) from error
-        except NinefoldError as error:
-            stream.abort()
-            raise AttemptFailed(error, usage=stream.usage) from error
-        except BaseException:
-            stream.abort()
-            raise
-        return stream
+        raise AttemptFailed(error, usage=stream.usage, other_key=_rested(target, key, rest_s(200, error, b""))) from error
+    except BaseException:
+        stream.abort()
+        raise
+    return stream
+
+
+def _rested(target: Target, key: int, for_s: float | None) -> bool:
+    """The key rests where its vendor's answer was about it; whether the deployment has another that can be asked at once."""
+    if target.keys is None or for_s is None:
+        return False
+    return target.keys.rest(key, for_s, asyncio.get_running_loop().time())
+
+
+def _typed(whole: Whole, response: HttpResponse) -> Whole:
+    """The answer, with its vendor's own content type where it is no JSON."""
+    if whole.content_type != "application/json":
+        whole.content_type = response.headers.get(b"content-type", b"").decode("latin-1") or whole.content_type
+    return whole
 
 
 def _input_only(call: ModelCall) -> Usage:

@@ -47,18 +47,21 @@ _verdict = msgspec.json.Decoder(_Verdict)
 class AzureDialect(OpenAiDialect):
     """`Dialect` for Azure OpenAI; the vendor's name of a model is the name of its deployment there."""
 
-    def __init__(self, base_path: str = "", api_version: str | None = None) -> None:
-        self._dated = api_version not in _UNDATED
-        self._query = f"?api-version={quote(api_version, safe='')}".encode() if api_version and api_version != "v1" else b""
-        self._completion_tokens = not self._dated or (api_version or "") >= _COMPLETION_TOKENS_SINCE
+    def __init__(self, model: str = "", base_path: str = "", api_version: str | None = None) -> None:
         # A base URL may be the resource's address alone, or already say /openai or /openai/v1.
         said = base_path.rstrip("/")
-        self._root = "" if said.endswith(("/openai", "/openai/v1")) else "/openai"
-        self._v1 = self._root + ("" if said.endswith("/v1") else "/v1")
+        self._dated = api_version not in _UNDATED and not said.endswith("/v1")
+        self._query = f"api-version={quote(api_version, safe='')}".encode() if api_version and api_version != "v1" else b""
+        self._completion_tokens = not self._dated or (api_version or "") >= _COMPLETION_TOKENS_SINCE
+        root = "" if said.endswith(("/openai", "/openai/v1")) else "/openai"
+        if self._dated:
+            self._root = f"{root}/deployments/{quote(model, safe='')}".encode()
+        else:
+            self._root = (root + ("" if said.endswith("/v1") else "/v1")).encode()
 
     def at(self, deployment: Deployment) -> AzureDialect:
         """The dialect of the deployment's version of the API."""
-        return AzureDialect(urlsplit(deployment.base_url).path, deployment.api_version)
+        return AzureDialect(deployment.model, urlsplit(deployment.base_url).path, deployment.api_version)
 
     def headers(self, api_key: str | None) -> bytes:
         """JSON and the key."""
@@ -66,16 +69,19 @@ class AzureDialect(OpenAiDialect):
         return lines if api_key is None else lines + b"api-key: " + api_key.encode() + b"\r\n"
 
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
-        """OpenAI's request, at Azure's address."""
+        """OpenAI's request."""
         made = super().outbound(call, model, max_output_tokens)
-        root = f"{self._root}/deployments/{quote(model, safe='')}" if self._dated else self._v1
-        path, _, query = made.target.partition(b"?")
-        made.target = root.encode() + path + self._query
-        if query:
-            made.target += (b"&" if self._query else b"?") + query
         if call.operation is Operation.CHAT and self._completion_tokens and not (call.wire is Wire.OPENAI and call.max_output_tokens):
             made.body = _capped(made.body)
         return made
+
+    def address(self, target: bytes) -> bytes:
+        """The deployment's own address where the version of the API is dated, else the one of all; a path of Azure's stays as it is."""
+        path, _, query = target.partition(b"?")
+        if not path.startswith(b"/openai/"):
+            path = self._root + path
+        queries = [each for each in (query, self._query) if each]
+        return path + b"?" + b"&".join(queries) if queries else path
 
     def failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:
         """OpenAI's errors, and the content filter's, which names the categories."""

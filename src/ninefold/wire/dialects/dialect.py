@@ -101,6 +101,15 @@ class Placed(Protocol):
         ...
 
 
+@runtime_checkable
+class Addressing(Protocol):
+    """A dialect of a protocol that others have at other addresses: its requests, however they were made, go to its own."""
+
+    def address(self, target: bytes) -> bytes:
+        """The path and query here of what the protocol has at `target`."""
+        ...
+
+
 # The credential's header lines for one request: its method, its path with the query exactly as they are sent, its content type and its
 # body, at a moment in seconds since the epoch.
 Signer = Callable[[bytes, bytes, bytes, bytes, float], bytes]
