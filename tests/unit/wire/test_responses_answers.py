@@ -78,6 +78,7 @@ def assembled(seen):
         assert at not in ended
         if kind == "output_item.added":
             assert at == len(items)
+            assert ended >= {n for n, item in enumerate(items) if item["type"] != "function_call"}
             items.append(event["item"])
             continue
         item = items[at]
@@ -195,6 +196,22 @@ def test_what_was_asked_stands_around_the_answer():
     }
     assert (answer["text"], answer["tool_choice"], answer["truncation"]) == ({"format": {"type": "json_object"}}, "auto", "disabled")
     assert answer["output"][0]["id"] == f"msg_{TRACE}{SPAN}_0"
+
+
+def test_texts_and_refusals_that_alternate_are_parts_of_one_message():
+    found = [TextDelta(text="a"), TextDelta(text="b"), RefusalDelta(text="no"), TextDelta(text="c")]
+    seen = streamed([Opened(result_id="r", model="m"), *found, Finished(reason=FinishReason.STOP)])
+    (message,) = assembled(seen)
+    assert [part.get("text", part.get("refusal")) for part in message["content"]] == ["ab", "no", "c"]
+    parts = (Text(text="ab"), Refusal(text="no"), Text(text="c"))
+    assert whole(said(FinishReason.STOP, *parts))["output"] == [message]
+
+
+def test_what_is_said_after_a_call_is_a_message_of_its_own():
+    call_, text = ToolCallOpened(index=0, call_id="c", name="f"), TextDelta(text="a")
+    late = ToolCallDelta(index=0, arguments="{}")
+    seen = streamed([Opened(result_id="r", model="m"), text, call_, text, late, Finished(reason=FinishReason.TOOL_CALLS)])
+    assert [item["type"] for item in assembled(seen)] == ["message", "function_call", "message"]
 
 
 def test_an_answer_that_never_finished_has_no_last_event():
