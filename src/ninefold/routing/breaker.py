@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited, Unavailable, UpstreamRejected
-from ninefold.ports.router import Health
+from collections.abc import Mapping
 
-# Source: five in a row is the default of Envoy's outlier detection, half of the last ten seconds that of Hystrix.
-FAILURES_IN_A_ROW = 5
+from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited, Unavailable, UpstreamRejected
+from ninefold.domain.snapshot import BreakerRules
+
+# Source: five in a row, the default of the rules, is Envoy's outlier detection; half of the last ten seconds is Hystrix.
 WINDOW_S = 10
-MIN_ATTEMPTS = 10
-FIRST_COOL_DOWN_S = 5.0
-MAX_COOL_DOWN_S = 60.0
 MAX_RETRY_AFTER_S = 600.0  # a vendor that asks for a day is asked again after ten minutes all the same
-_HEALTHY = Health()
+_NOBODY: frozenset[str] = frozenset()
+_DEFAULT = BreakerRules()
 _NOTHING: tuple[int, int, int] = (-1, 0, 0)
 
 
@@ -24,15 +23,16 @@ def blames_deployment(error: NinefoldError) -> bool:
 class Breaker:
     """One deployment's circuit breaker; `now` is always seconds of one monotonic clock.
 
-    Closed until the deployment fails five times in a row or in half of at least ten attempts within ten seconds; then open for five
-    seconds, twice as long after each probe that fails, up to a minute; then half-open, with one probe at a time. A vendor's
-    `Retry-After` opens it for just so long. An attempt that ends neither well nor badly (its caller hung up) keeps the probe's place
-    for one cool-down at most.
+    Closed until the deployment fails as often as `rules` say: by default five times in a row, or in half of at least ten attempts within
+    ten seconds; then open for five seconds, twice as long after each probe that fails, up to a minute; then half-open, with one probe
+    at a time. A vendor's `Retry-After` opens it for just so long. An attempt that ends neither well nor badly (its caller hung up) keeps
+    the probe's place for one cool-down at most.
     """
 
-    __slots__ = ("_begun", "_cool_down_s", "_in_a_row", "_probe_until", "_window", "open_until", "tripped")
+    __slots__ = ("_begun", "_cool_down_s", "_in_a_row", "_probe_until", "_window", "open_until", "rules", "tripped")
 
-    def __init__(self) -> None:
+    def __init__(self, rules: BreakerRules = _DEFAULT) -> None:
+        self.rules = rules
         self._close()
 
     def _close(self) -> None:
@@ -40,10 +40,16 @@ class Breaker:
         self.open_until = 0.0
         self._begun = 0
         self._probe_until = 0.0
-        self._cool_down_s = FIRST_COOL_DOWN_S
+        self._cool_down_s = self.rules.cool_down_s
         self._in_a_row = 0
         # One (second, succeeded, failed) for each second of the window.
         self._window = [_NOTHING] * WINDOW_S
+
+    def follow(self, rules: BreakerRules) -> None:
+        """What comes is judged by `rules`; a rest that has begun ends as it would have."""
+        if rules != self.rules:
+            self.rules = rules
+            self._cool_down_s = rules.cool_down_s
 
     def is_open(self, now: float) -> bool:
         """Whether the deployment is not to be tried: it cools down, or its one probe is under way."""
@@ -80,7 +86,7 @@ class Breaker:
             if self._is_failing(now):
                 self._rest_until(now + self._cool_down_s)
         elif now >= self.open_until:
-            self._cool_down_s = min(self._cool_down_s * 2, MAX_COOL_DOWN_S)
+            self._cool_down_s = min(self._cool_down_s * 2, self.rules.max_cool_down_s)
             self._rest_until(now + self._cool_down_s)
         if error.retry_after_s is not None:
             self.merge(now + error.retry_after_s, now)
@@ -112,12 +118,12 @@ class Breaker:
         self._in_a_row = self._in_a_row + 1 if failed else 0
 
     def _is_failing(self, now: float) -> bool:
-        if self._in_a_row >= FAILURES_IN_A_ROW:
+        if self._in_a_row >= self.rules.failures_in_a_row:
             return True
         oldest = int(now) - WINDOW_S
         good = sum(each[1] for each in self._window if each[0] > oldest)
         bad = sum(each[2] for each in self._window if each[0] > oldest)
-        return good + bad >= MIN_ATTEMPTS and bad * 2 >= good + bad
+        return good + bad >= self.rules.min_attempts and bad * 2 >= good + bad
 
 
 class Breakers:
@@ -126,12 +132,22 @@ class Breakers:
     def __init__(self) -> None:
         self._breakers: dict[str, Breaker] = {}
         self._tripped: dict[str, Breaker] = {}
+        self._rules: Mapping[str, BreakerRules] = {}
 
-    def health(self, now: float) -> Health:
+    def use(self, rules: Mapping[str, BreakerRules]) -> None:
+        """From the next failure on deployments are judged by `rules`; those that rest go on resting, those that are gone are forgotten."""
+        self._rules = rules
+        for kept in (self._breakers, self._tripped):
+            for name in [each for each in kept if each not in rules]:
+                del kept[name]
+        for name, breaker in self._breakers.items():
+            breaker.follow(rules[name])
+
+    def resting(self, now: float) -> frozenset[str]:
         """Which deployments are not to be tried at `now`."""
         if not self._tripped:
-            return _HEALTHY
-        return Health(open=frozenset(name for name, breaker in self._tripped.items() if breaker.is_open(now)))
+            return _NOBODY
+        return frozenset(name for name, breaker in self._tripped.items() if breaker.is_open(now))
 
     def started(self, deployment: str, now: float) -> None:
         """An attempt is under way."""
@@ -175,5 +191,5 @@ class Breakers:
     def _of(self, deployment: str) -> Breaker:
         found = self._breakers.get(deployment)
         if found is None:
-            found = self._breakers[deployment] = Breaker()
+            found = self._breakers[deployment] = Breaker(self._rules.get(deployment, _DEFAULT))
         return found

@@ -16,9 +16,11 @@ from ninefold.domain.errors import (
     Unsupported,
     UpstreamRejected,
 )
-from ninefold.routing.breaker import MAX_COOL_DOWN_S, MAX_RETRY_AFTER_S, Breaker, Breakers
+from ninefold.domain.snapshot import BreakerRules
+from ninefold.routing.breaker import MAX_RETRY_AFTER_S, Breaker, Breakers
 
 DOWN = Unavailable("down")
+MAX_COOL_DOWN_S = BreakerRules().max_cool_down_s
 
 
 def tripped(now: float = 100.0) -> Breaker:
@@ -162,12 +164,12 @@ def test_states_of_other_workers_are_merged():
         elsewhere.failed("d", DOWN, 100.0)
     for name, until in elsewhere.open_until(100.0).items():
         here.merge(name, until, 100.0)
-    assert here.health(104.0).open == {"d"}
-    assert here.health(105.0).open == frozenset()
+    assert here.resting(104.0) == {"d"}
+    assert here.resting(105.0) == frozenset()
     here.merge("d", 90.0, 100.0)
-    assert here.health(104.0).open == {"d"}
+    assert here.resting(104.0) == {"d"}
     here.closed_elsewhere("d")
-    assert here.health(104.0).open == frozenset()
+    assert here.resting(104.0) == frozenset()
 
 
 def test_breakers_are_one_a_deployment():
@@ -176,11 +178,11 @@ def test_breakers_are_one_a_deployment():
         breakers.failed("a", DOWN, 100.0)
         breakers.failed("b", InvalidRequest("x"), 100.0)
         breakers.succeeded("c", 100.0)
-    assert breakers.health(100.0).open == {"a"}
+    assert breakers.resting(100.0) == {"a"}
     breakers.started("a", 105.0)
-    assert breakers.health(105.0).open == {"a"}
+    assert breakers.resting(105.0) == {"a"}
     assert breakers.succeeded("a", 106.0)
-    assert breakers.health(106.0).open == frozenset()
+    assert breakers.resting(106.0) == frozenset()
     assert breakers.open_until(106.0) == {}
 
 
@@ -204,7 +206,7 @@ class BreakerLife(RuleBasedStateMachine):
     @rule()
     def succeed(self) -> None:
         closed = self.breakers.succeeded("d", self.now)
-        assert not (closed and "d" in self.breakers.health(self.now).open)
+        assert not (closed and "d" in self.breakers.resting(self.now))
 
     @rule(retry_after_s=st.none() | st.floats(0, 2000))
     def fail(self, retry_after_s: float | None) -> None:
@@ -225,16 +227,16 @@ class BreakerLife(RuleBasedStateMachine):
     @rule()
     def hear_that_it_is_well(self) -> None:
         self.breakers.closed_elsewhere("d")
-        assert self.breakers.health(self.now).open == frozenset()
+        assert self.breakers.resting(self.now) == frozenset()
 
     @precondition(lambda self: self.faults == 0)
     @rule()
     def stays_closed(self) -> None:
-        assert self.breakers.health(self.now).open == frozenset()
+        assert self.breakers.resting(self.now) == frozenset()
 
     @invariant()
     def is_tried_again_in_bounded_time(self) -> None:
-        assert self.breakers.health(self.now + MAX_RETRY_AFTER_S + MAX_COOL_DOWN_S).open == frozenset()
+        assert self.breakers.resting(self.now + MAX_RETRY_AFTER_S + MAX_COOL_DOWN_S) == frozenset()
 
 
 TestBreakerLife = BreakerLife.TestCase
