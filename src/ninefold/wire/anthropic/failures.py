@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ninefold.domain.errors import (
+    ContextTooLong,
     NinefoldError,
     RateLimited,
     Unavailable,
@@ -31,7 +32,8 @@ _error = msgspec.json.Decoder(_Error)
 def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:
     """The error, and whether another deployment might do better.
 
-    Source: docs.anthropic.com/en/api/errors: 529 is overload; 400 also covers an exhausted credit balance.
+    Source: docs.anthropic.com/en/api/errors: 529 is overload; 400 also covers an exhausted credit balance, and a prompt longer than the
+    model's context ("prompt is too long: 210000 tokens > 200000 maximum").
     """
     try:
         found = _envelope.decode(body).error
@@ -39,6 +41,8 @@ def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[N
         found = _Error()
     if status == 400 and "credit balance" in found.message:
         return UpstreamRejected("The upstream account has no credit left; its operator must look at it."), True
+    if status == 400 and found.message.startswith("prompt is too long"):
+        return ContextTooLong(f"The upstream says: {found.message}", param="messages"), True
     return meaning(status, headers, found.message)
 
 

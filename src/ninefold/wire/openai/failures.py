@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from ninefold.domain.errors import (
+    ContextTooLong,
     NinefoldError,
     RateLimited,
     Unavailable,
@@ -39,6 +40,8 @@ def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[N
         found = _envelope.decode(body).error
     except msgspec.MsgspecError:
         found = _Error()
+    if status == 400 and found.code == "context_length_exceeded":
+        return ContextTooLong(f"The upstream says: {found.message or 'the conversation is too long'}", param=found.param), True
     return meaning(status, headers, found.message, found.param)
 
 

@@ -107,7 +107,7 @@ class ChatScan:
             return
         if not self._finished:
             raise StreamInterrupted("The upstream ended its stream without finishing the answer.")
-        self._finish(b"")
+        self._finish()
 
     def _slow(self, whole: bytes) -> bytes:
         out: list[bytes] = []
@@ -118,11 +118,13 @@ class ChatScan:
             if payload == b"[DONE]":
                 if not self._finished:
                     raise StreamInterrupted("The upstream said that it was done without finishing the answer.")
-                self._finish(b"data: [DONE]\n\n")
+                self._finish()
                 break
             passed = self._event(payload)
             if passed:
                 out.append(passed)
+            if self.complete:
+                break
         if not self.started:
             self._head += b"".join(out)
             return b""
@@ -155,10 +157,16 @@ class ChatScan:
         return released + rendered
 
     def _without_choices(self, payload: bytes, chunk: _Chunk) -> bytes:
-        if chunk.usage is None or not self._call.include_usage:
-            return b""  # asked for by us, not by the caller
-        released = self._held
-        self._held = b"data: " + (renamed(payload, chunk.model, self._call.model) if chunk.model else payload) + b"\n\n"
+        if chunk.usage is None:
+            return b""
+        released = b""
+        if self._call.include_usage:  # else it was asked for by us, not by the caller
+            released = self._held
+            self._held = b"data: " + (renamed(payload, chunk.model, self._call.model) if chunk.model else payload) + b"\n\n"
+        if self._finished:
+            # Source: platform.openai.com/docs/api-reference/chat/create, `stream_options`: this chunk is the last before `[DONE]`, which
+            # some servers leave out without closing the body.
+            self._finish()
         return released
 
     def _read(self, chunk: _Chunk) -> int:
@@ -192,10 +200,10 @@ class ChatScan:
                 self._theirs = theirs
                 self._ours = b'"model":' + encode(self._call.model)
 
-    def _finish(self, done: bytes) -> None:
+    def _finish(self) -> None:
         self.complete = True
         last = self._held.rstrip()
-        self.tail = Splice(before=last[:-1], after=b"}\n\n" + done)
+        self.tail = Splice(before=last[:-1], after=b"}\n\ndata: [DONE]\n\n")
 
 
 def _payload(event: bytes) -> bytes | None:
