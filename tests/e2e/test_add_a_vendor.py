@@ -148,9 +148,12 @@ def test_an_openai_caller_gets_a_whole_answer_with_its_cost(added, chat):
 
 
 def test_an_anthropic_caller_gets_a_stream(added):
-    with anthropic.Anthropic(base_url=added[1].url, api_key=KEY, max_retries=0) as client:
-        with client.messages.stream(model="command", max_tokens=5, messages=[{"role": "user", "content": "hello"}]) as stream:
-            message = stream.get_final_message()
+    said = [{"role": "user", "content": "hello"}]
+    with (
+        anthropic.Anthropic(base_url=added[1].url, api_key=KEY, max_retries=0) as client,
+        client.messages.stream(model="command", max_tokens=5, messages=said) as stream,
+    ):
+        message = stream.get_final_message()
     assert (message.content[0].text, message.stop_reason, message.usage.output_tokens) == ("You said: hello", "max_tokens", 3)
     assert added[0].seen[-1]["max_tokens"] == 5
 
