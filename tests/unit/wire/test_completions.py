@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types import Completion
 
 from ninefold.domain.call import LOGPROBS, ModelCall, Operation, Wire
 from ninefold.domain.chat import (
@@ -115,6 +116,7 @@ def test_a_whole_answer():
     )
     result = ChatResult(result_id="r", model="x", choices=choices, usage=USAGE)
     found = json.loads(response.encode(result, model="m", result_id="id-1", created=7))
+    assert Completion.model_validate(found).object == "text_completion"
     assert (found["id"], found["object"], found["model"], found["created"]) == ("id-1", "text_completion", "m", 7)
     assert [(c["index"], c["text"], c["finish_reason"]) for c in found["choices"]] == [
         (0, "ab", "stop"),

@@ -7,6 +7,8 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import (
@@ -125,6 +127,18 @@ def _joined(answer):
         if item["type"] == "message":
             item["content"] = "".join(part.get("text", part.get("refusal")) for part in item["content"])
     return answer
+
+
+EVENT = TypeAdapter(ResponseStreamEvent)
+
+
+@relaxed
+@given(data=st.data(), result=results())
+def test_everything_is_what_the_client_of_the_protocol_declares(data, result):
+    answer = Response.model_validate(whole(result), strict=True)
+    assert len(answer.output) == len(whole(result)["output"])
+    for name, event in streamed(deltas(data.draw, result)):
+        assert EVENT.validate_python(event).type == name
 
 
 @relaxed

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.responses.response_item_list import ResponseItemList
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
@@ -265,3 +266,16 @@ def test_items_come_a_page_at_a_time_in_either_order():
     assert page(after=oldest[0])["data"] == []
     with pytest.raises(InvalidRequest):
         page(after="msg_unknown")
+
+
+def test_listed_items_are_what_the_client_of_the_protocol_declares():
+    items = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        CALL_ITEM,
+        {"type": "function_call_output", "call_id": "c1", "output": "x"},
+    ]
+    kept = conversation.input_items(call(input=items).body)
+    found = ResponseItemList.model_validate(json.loads(item_list.encode_list(kept, NAME, item_list.Page(newest_first=False))))
+    assert [item.type for item in found.data] == ["message", "message", "function_call", "function_call_output"]
+    assert [found.data[n].content[0].text for n in (0, 1)] == ["a", "b"]

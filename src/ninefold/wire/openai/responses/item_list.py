@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from ninefold.domain.errors import InvalidRequest
-from ninefold.wire.json_members import Members, encode, raw
+from ninefold.wire.json_members import ABSENT, Members, encode, raw
 from ninefold.wire.openai.responses.ids import item_id
 
 _objects = msgspec.json.Decoder(list[Members])
@@ -26,12 +26,24 @@ class Page:
     after: str | None = None
 
 
+def _in_parts(item: Members) -> Members:
+    """The item with its content as parts, though it may have been asked as plain text."""
+    content = item.get("content", ABSENT)
+    if not bytes(content).startswith(b'"'):
+        return item
+    if bytes(item.get("role", ABSENT)) == b'"assistant"':
+        part: dict[str, object] = {"type": "output_text", "text": content, "annotations": [], "logprobs": []}
+    else:
+        part = {"type": "input_text", "text": content}
+    return item | {"content": raw([part])}
+
+
 def encode_list(items: bytes, response: str, page: Page) -> bytes:
     """The page. Raises: InvalidRequest where `after` is no item of this response."""
     found: list[tuple[str, Members]] = []
     for index, item in enumerate(_objects.decode(items)):
         name = item_id(_KINDS.get(bytes(item.get("type", b"")), "item"), f"{response}_in", index)
-        found.append((name, {"id": raw(name)} | item | {"status": raw("completed")}))
+        found.append((name, {"id": raw(name)} | _in_parts(item) | {"status": raw("completed")}))
     if page.newest_first:
         found.reverse()
     start = 0

@@ -44,12 +44,9 @@ class ReportedUsage(msgspec.Struct):
 
 def members(usage: Usage) -> dict[str, object]:
     """The `usage` object."""
-    details: dict[str, object] = {"cached_tokens": usage.cached_input_tokens}
-    if usage.cache_write_tokens:
-        details["cache_write_tokens"] = usage.cache_write_tokens
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": details,
+        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens, "cache_write_tokens": usage.cache_write_tokens},
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,

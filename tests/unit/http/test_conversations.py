@@ -1,0 +1,108 @@
+"""What a Responses request finds of earlier ones, and what is kept of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from ninefold.adapters.memory.responses import MemoryResponseStore
+from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.domain.errors import NotFound, StreamInterrupted, Unavailable
+from ninefold.domain.principal import Principal
+from ninefold.http.openai_responses import Conversations
+
+ANSWER = {
+    "id": "resp_nf_1",
+    "object": "response",
+    "status": "completed",
+    "output": [{"type": "message", "role": "assistant", "content": "yes"}],
+}
+
+
+class Room:
+    """Conversations of one tenant over a store in memory, with a clock that stands."""
+
+    def __init__(self, tenant="acme", store=None, ttl_s=60.0):
+        self.store = store or MemoryResponseStore()
+        self.now = 100.0
+        who = Principal(tenant=tenant, key_id="k", key_name="ci")
+        self.turn = Conversations(self.store, lambda: self.now).turn(who, ttl_s)
+
+    def prepare(self, **members):
+        return json.loads(asyncio.run(self.turn.prepare(json.dumps({"model": "m", "input": "x"} | members).encode())))
+
+    def keep(self, data, *, stream=False, **members):
+        body = json.dumps({"model": "m", "input": "x"} | members).encode()
+        call = ModelCall(operation=Operation.CHAT, wire=Wire.OPENAI_RESPONSES, model="m", body=body, stream=stream)
+        asyncio.run(self.turn.keep(call, data))
+
+    def get(self, tenant="acme", at=100.0):
+        return asyncio.run(self.store.get(tenant, "resp_nf_1", at))
+
+
+def event(kind, **members):
+    return f"event: {kind}\ndata: {json.dumps({'type': kind} | members)}\n\n".encode()
+
+
+def test_an_answer_is_kept_for_its_time_and_goes_before_the_next_question():
+    room = Room()
+    room.prepare()
+    room.keep(json.dumps(ANSWER).encode())
+    assert room.get().expires_at == 160.0
+    after = Room(store=room.store).prepare(input="more", previous_response_id="resp_nf_1")
+    assert [item["role"] for item in after["input"]] == ["user", "assistant", "user"]
+    assert after["previous_response_id"] == "resp_nf_1"
+
+
+def test_a_stream_is_kept_with_its_last_piece_and_not_before():
+    room = Room()
+    room.prepare(stream=True)
+    for piece in (event("response.created", response=ANSWER, sequence_number=0), event("response.output_text.delta", delta="yes")):
+        room.keep(piece, stream=True)
+        with pytest.raises(NotFound):
+            room.get()
+    room.keep(event("response.completed", response=ANSWER, sequence_number=2), stream=True)
+    assert json.loads(room.get().answer) == ANSWER
+
+
+@pytest.mark.parametrize(("members", "ttl_s"), [({"store": False}, 60.0), ({}, 0.0)])
+def test_nothing_is_kept_where_nothing_shall_be(members, ttl_s):
+    room = Room(ttl_s=ttl_s)
+    assert room.prepare(**members)["store"] is False
+    room.keep(json.dumps(ANSWER).encode())
+    assert len(room.store) == 0
+
+
+def test_another_tenants_conversation_is_none():
+    room = Room()
+    room.prepare()
+    room.keep(json.dumps(ANSWER).encode())
+    with pytest.raises(NotFound) as refused:
+        Room("globex", room.store).prepare(previous_response_id="resp_nf_1")
+    assert refused.value.param == "previous_response_id"
+
+
+def test_a_vendors_id_is_not_looked_for():
+    assert Room().prepare(previous_response_id="resp_1") == {"model": "m", "input": "x", "previous_response_id": "resp_1"}
+
+
+def test_an_answer_that_cannot_be_kept_is_an_error_that_says_what_to_do():
+    room = Room()
+    room.prepare()
+    room.store.down = True
+    with pytest.raises(Unavailable, match="`store` false"):
+        room.keep(json.dumps(ANSWER).encode())
+
+
+def test_an_error_is_the_next_event_and_says_what_clients_look_for():
+    room = Room()
+    room.keep(event("response.created", response=ANSWER, sequence_number=0) + event("x", sequence_number=6), stream=True)
+    lines = room.turn.error_event(StreamInterrupted("cut", param="p")).decode().split("\n")
+    assert lines[0] == "event: error"
+    said = json.loads(lines[1].removeprefix("data: "))
+    assert (said["type"], said["sequence_number"]) == ("error", 7)
+    for found in (said, said["error"]):
+        assert (found["code"], found["message"], found["param"]) == ("stream_interrupted", "cut", "p")
+    assert json.loads(Room().turn.error_event(StreamInterrupted("cut")).split(b"data: ")[1])["sequence_number"] == 0
