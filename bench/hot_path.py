@@ -130,7 +130,7 @@ def steps(made: Inside, loops: int, repetitions: int) -> list[Row]:
     dialect = OpenAiDialect()
     answered = REPLY[REPLY.index(b"\r\n\r\n") + 4 :]
     row("answer from the same vendor", lambda: dialect.whole(call, answered))
-    row("route for the answer", lambda: gateway._routes.text(plan, "mock", 1, decision))
+    row("route for the answer", lambda: gateway._teller.routes.text(plan, "mock", 1, decision))
     stream_call = envelope.read(streamed[streamed.index(b"\r\n\r\n") + 4 :])
     events = [payload(step) for step in STEPS[:CHUNKS]]
 

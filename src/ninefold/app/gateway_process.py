@@ -22,6 +22,7 @@ _POLL_S = 0.2
 _METRICS_S = 1.0
 _EVENTS_S = 0.05
 _RETRY_S = 0.5
+_SWEEP_S = 30.0
 
 
 async def serve(boot: Boot, log: Log) -> None:
@@ -38,6 +39,8 @@ async def serve(boot: Boot, log: Log) -> None:
     lifespan.add("meter", wiring.meter.run, every_s=_POLL_S)
     lifespan.add("events", wiring.metrics.tick, every_s=_EVENTS_S)
     lifespan.add("metrics", wiring.metrics.publish, every_s=_METRICS_S)
+    lifespan.add("claims", wiring.data_plane.gateway.reuse.claims.step, every_s=_EVENTS_S)
+    lifespan.add("sweep", wiring.data_plane.gateway.reuse.claims.sweep, every_s=_SWEEP_S)
     lifespan.add("fence", lambda: _leave_if_fenced(wiring, stop, log), every_s=_POLL_S)
     lifespan.start()
     if boot.fd is None:

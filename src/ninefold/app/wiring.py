@@ -16,6 +16,7 @@ from ninefold.adapters.journal.lock import WorkerLock
 from ninefold.adapters.journal.reader import JournalReader
 from ninefold.adapters.journal.writer import JournalWriter
 from ninefold.adapters.jsonschema_rs.verdict import verdict
+from ninefold.adapters.sql.answers import SqlAnswerStore
 from ninefold.adapters.sql.deltas import SqlDeltaLog
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.leases import SqlLeaseStore
@@ -32,8 +33,9 @@ from ninefold.domain.errors import Unavailable
 from ninefold.domain.snapshot import Snapshot
 from ninefold.finops.meter import LeasedMeter
 from ninefold.finops.recorder import JournalRecorder
-from ninefold.gateway.complete import Gateway, Parts
+from ninefold.gateway.complete import Gateway
 from ninefold.gateway.dispatch import Dispatch
+from ninefold.gateway.parts import Parts
 from ninefold.http.control_proxy import ControlProxy
 from ninefold.http.data_plane import DataPlane, Surroundings
 from ninefold.http.openai_responses import Conversations
@@ -97,7 +99,7 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
     meter = LeasedMeter(opened.journal, opened.leases, opened.epoch, opened_at=opened.opened_at, monotonic=time.monotonic, wall=time.time)
     client, board = Http1Client(), BreakerBoard(boot.worker, time.monotonic)
     upstream = HttpUpstream(client, {name: vendor.dialect for name, vendor in VENDORS.items()}, Secrets(environ).read)
-    gateway = Gateway(_parts(opened.journal, meter, board, upstream), opened.snapshot)
+    gateway = Gateway(_parts(opened, meter, board, upstream), opened.snapshot)
     observer = Observer(events, data_dir / "run", boot.worker, board, gateway.inflight, monotonic=time.monotonic, wall=time.time)
     around = Surroundings(
         ids=Ids(f"{boot.worker}-{epoch:x}", random.Random().getrandbits),
@@ -136,8 +138,8 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
     )
 
 
-def _parts(journal: JournalWriter, meter: LeasedMeter, board: BreakerBoard, upstream: HttpUpstream) -> Parts:
-    recorder, router = JournalRecorder(journal), StrategyRouter(time.monotonic)
+def _parts(opened: _Opened, meter: LeasedMeter, board: BreakerBoard, upstream: HttpUpstream) -> Parts:
+    recorder, router = JournalRecorder(opened.journal), StrategyRouter(time.monotonic)
     return Parts(
         policy=AllowListPolicy(),
         router=router,
@@ -145,6 +147,8 @@ def _parts(journal: JournalWriter, meter: LeasedMeter, board: BreakerBoard, upst
         recorder=recorder,
         board=board,
         dispatch=Dispatch(upstream, meter, recorder, router, board, random.random, text_so_far),
+        answers=SqlAnswerStore(opened.database),
+        holder=opened.epoch.holder,
         wall=time.time,
         monotonic=time.monotonic,
         draw=random.random,

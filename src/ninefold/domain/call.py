@@ -53,7 +53,8 @@ class ModelCall:
     `received_at` is in seconds since the epoch, `traceparent` what upstreams are told.
 
     `needs` are the capabilities (`CAPABILITIES`) without which a deployment cannot answer; `task_class`, `priority` (high, normal, low),
-    `regions` (empty: anywhere) and `idempotency_key` are the caller's own words; `fresh` asks for an answer that no cache holds.
+    `regions` (empty: anywhere) and `idempotency_key` are the caller's own words; `fresh` asks for an answer that no cache holds, and
+    without `keep` none is to hold it.
     `method`, `path` and `content_type` matter where bytes are passed on to a vendor's own endpoint.
     """
 
@@ -77,6 +78,7 @@ class ModelCall:
     regions: tuple[str, ...] = ()
     idempotency_key: str = ""
     fresh: bool = False
+    keep: bool = True
     method: str = "POST"
     path: str = ""
     content_type: str = "application/json"

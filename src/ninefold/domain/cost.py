@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     FAILED = "failed"  # the upstream failed or was abandoned before its first delta
     CUT_SHORT = "cut_short"  # the upstream broke off after its first delta
     CANCELLED = "cancelled"  # the caller hung up, or was killed, while it ran
+    REUSED = "reused"  # no upstream was asked: an answer that another request pays, or has paid, was given
     INTERRUPTED = "interrupted"  # our worker died; the line stands at the attempt's hold
 
 

@@ -30,6 +30,9 @@ class Answer:
         self.cost_usd = ""
         self.content_type = "application/json"
         self.status = 200
+        # How it came to be: bypass, miss, exact, coalesced or replay; and the trace in which a replayed answer was made.
+        self.cache = "bypass"
+        self.original_trace_id = ""
         self.body: bytes | None = None
         self.usage = Usage()
         self._trace_id = trace_id

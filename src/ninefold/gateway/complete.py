@@ -2,59 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-import msgspec
-
 from ninefold.domain.call import SAYS_NOTHING, ModelCall
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
 from ninefold.domain.decision import Decision
 from ninefold.domain.errors import ModelNotFound, NinefoldError, PolicyDenied
-from ninefold.domain.principal import Principal
 from ninefold.domain.snapshot import Snapshot, Tenant
 from ninefold.domain.usage import Usage
-from ninefold.gateway import envelope
 from ninefold.gateway.answer import Answer, Book
 from ninefold.gateway.attribute import attribute
-from ninefold.gateway.dispatch import Dispatch, Task, Won
+from ninefold.gateway.dispatch import Task, Won
 from ninefold.gateway.inflight import InFlight
-from ninefold.gateway.shedding import Gate, Place
-from ninefold.ports.health_board import HealthBoard
-from ninefold.ports.meter import Hold, HoldRequest, Meter
-from ninefold.ports.policy_decider import PolicyDecider
-from ninefold.ports.recorder import AnswerFacts, Recorder, RequestFacts
-from ninefold.ports.router import Plan, Router
-
-
-@dataclass(slots=True, kw_only=True)
-class Parts:
-    """The planes and clocks that the spine calls; `draw` is uniform in [0, 1), and `offered` reads the tools a call offers (name -> JSON
-    Schema text)."""
-
-    policy: PolicyDecider
-    router: Router
-    meter: Meter
-    recorder: Recorder
-    board: HealthBoard
-    dispatch: Dispatch
-    wall: Callable[[], float]
-    monotonic: Callable[[], float]
-    draw: Callable[[], float]
-    offered: Callable[[ModelCall], Mapping[str, str]]
-    verdict: envelope.SchemaVerdict
-
-
-class Asked(msgspec.Struct, kw_only=True):
-    """One request as the surface hands it over; `place` is what it takes up in a worker whose load is bounded."""
-
-    who: Principal
-    call: ModelCall
-    facts: RequestFacts
-    decision_id: str
-    began: float
-    place: Place | None = None
+from ninefold.gateway.parts import Asked, Parts
+from ninefold.gateway.reuse import Reuse
+from ninefold.gateway.shedding import Gate
+from ninefold.gateway.telling import Teller, Told
+from ninefold.ports.meter import Hold, HoldRequest
+from ninefold.ports.recorder import RequestFacts
+from ninefold.ports.router import Plan
 
 
 class Gateway:
@@ -64,7 +29,8 @@ class Gateway:
         self._parts = parts
         self.inflight = InFlight()
         self.gate = Gate(snapshot.load)
-        self._routes = envelope.Routes()
+        self._teller = Teller(parts)
+        self.reuse = Reuse(parts, self._teller)
         self.use(snapshot)
 
     def use(self, snapshot: Snapshot) -> None:
@@ -72,6 +38,8 @@ class Gateway:
         self.snapshot = snapshot
         self._parts.board.use(snapshot)
         self.gate.use(snapshot.load)
+        self.reuse.use(snapshot)
+        self._sharing = self.reuse.models
         self._models = frozenset(model.name for model in snapshot.models)
         self._tenants = {tenant.name: tenant for tenant in snapshot.tenants}
 
@@ -90,12 +58,15 @@ class Gateway:
             health = parts.board.health(parts.monotonic())
             plan = parts.router.plan(self.snapshot, tenant, asked.call, health, parts.draw())
             request = self._worst_case(asked, plan)
-            hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
-            cap = request.output_tokens_bound // max(asked.call.choices, 1)
-            task = Task(plan=plan, call=asked.call, hold=hold, output_cap=cap)
-            won = await parts.dispatch.run(task)
-            first_s = parts.monotonic() - asked.began
-            answer = Answer(won.deployment.name, facts.trace_id, self._book(asked, decision, plan, hold, won, first_s), won.got, first_s)
+            if asked.call.idempotency_key or asked.call.model in self._sharing:
+                answer = await self.reuse.answer(asked, decision, plan, request)
+            else:
+                hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
+                cap = request.output_tokens_bound // max(asked.call.choices, 1)
+                won = await parts.dispatch.run(Task(plan=plan, call=asked.call, hold=hold, output_cap=cap))
+                first_s = parts.monotonic() - asked.began
+                book = self._book(asked, decision, plan, hold, won, first_s)
+                answer = Answer(won.deployment.name, facts.trace_id, book, won.got, first_s)
         except BaseException as error:
             cause = waiting.cause(error)
             if asked.place is not None:
@@ -106,7 +77,7 @@ class Gateway:
             raise cause from error
         finally:
             self.inflight.leave(facts.key_id, waiting)
-        return await self._handed_over(asked, hold, answer)
+        return await self._handed_over(asked, tenant, answer)
 
     def _enforce(self, decision: Decision, model: str) -> None:
         if decision.allowed:
@@ -115,10 +86,10 @@ class Gateway:
             raise ModelNotFound(f"There is no model {model[:100]!r}; GET /v1/models lists those you may use.", param="model")
         raise PolicyDenied(" ".join(reason.detail for reason in decision.reasons))
 
-    async def _handed_over(self, asked: Asked, hold: Hold, answer: Answer) -> Answer:
+    async def _handed_over(self, asked: Asked, tenant: Tenant, answer: Answer) -> Answer:
         if answer.streams:
             self.inflight.enter(asked.who.key_id, answer)
-        if hold.request.tenant.durability == "strict":
+        if tenant.durability == "strict":
             try:
                 await self._parts.recorder.synced()
             except BaseException:
@@ -147,27 +118,21 @@ class Gateway:
 
     def _book(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold, won: Won, first_s: float) -> Book:
         parts = self._parts
+        told = Told(
+            asked=asked,
+            decision=decision,
+            plan=plan,
+            deployment=won.deployment.name,
+            attempts=won.attempts,
+            first_s=first_s,
+            facts=won.facts,
+        )
 
         def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
             line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
             parts.meter.close(hold)
             parts.board.ended(won.deployment.name)
-            if asked.place is not None:
-                asked.place.leave()
-            route = won.told(self._routes.text(plan, won.deployment.name, won.attempts, decision))
-            envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
-            facts = AnswerFacts(
-                deployment=won.deployment.name,
-                attempts=won.attempts,
-                status=status,
-                route=route,
-                tool_calls=envelopes,
-                first_token_ms=first_s * 1000,
-                duration_ms=(parts.monotonic() - asked.began) * 1000,
-                cost_nanos=line.cost_nanos,
-            )
-            parts.recorder.answered(asked.facts, facts)
-            parts.recorder.commit()
+            route, envelopes = self._teller.tell(told, line, status, calls)
             return line, route, envelopes
 
         return book

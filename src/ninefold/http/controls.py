@@ -34,6 +34,7 @@ def controls(call: ModelCall, headers: Mapping[str, str]) -> None:
     cache_control = headers.get("cache-control")
     if cache_control is not None and ("no-cache" in cache_control or "no-store" in cache_control):
         call.fresh = True
+        call.keep = "no-store" not in cache_control
 
 
 def _short(value: str, name: str) -> str:

@@ -101,23 +101,25 @@ async def serve_call(
         await memory.keep(call, answer.body)
     visit.status = answer.status
     if answer.body is not None:
-        lines = (
-            visit.headers(answer.content_type)
-            + (
-                f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\nx-ninefold-cost-usd: {answer.cost_usd}\r\n"
-            ).encode()
-        )
+        lines = visit.headers(answer.content_type) + _answered(answer) + f"x-ninefold-cost-usd: {answer.cost_usd}\r\n".encode()
         exchange.reply(answer.status, lines, answer.body)
         observe(visit, answer)
         return
-    lines = visit.headers(surface.stream_type)
-    lines += f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: bypass\r\n".encode()
+    lines = visit.headers(surface.stream_type) + _answered(answer)
     try:
         await _stream(visit, surface, answer, lines, call, memory)
     finally:
         answer.abandon()
         gateway.inflight.leave(who.key_id, answer)
         observe(visit, answer)
+
+
+def _answered(answer: Answer) -> bytes:
+    """The header lines that say where the answer comes from."""
+    lines = f"x-ninefold-deployment: {answer.deployment}\r\nx-ninefold-cache: {answer.cache}\r\n"
+    if answer.original_trace_id:
+        lines += f"x-ninefold-original-trace-id: {answer.original_trace_id}\r\n"
+    return lines.encode()
 
 
 async def _stream(visit: Visit, surface: Surface, answer: Answer, lines: bytes, call: ModelCall, memory: Memory | None) -> None:

@@ -1,0 +1,56 @@
+"""What stands in the records of how a request was answered."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ninefold.domain.chat import ToolCall
+from ninefold.domain.cost import CostLine
+from ninefold.domain.decision import Decision
+from ninefold.gateway import envelope
+from ninefold.gateway.parts import Asked, Parts
+from ninefold.ports.recorder import AnswerFacts
+from ninefold.ports.router import Plan
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """One answer's way to its caller, as far as it is known with the first content; `facts` are further members of its route."""
+
+    asked: Asked
+    decision: Decision
+    plan: Plan
+    deployment: str
+    attempts: int
+    first_s: float
+    facts: str = ""
+
+
+class Teller:
+    """Puts answers on record."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.routes = envelope.Routes()
+
+    def tell(self, told: Told, line: CostLine, status: str, calls: tuple[ToolCall, ...]) -> tuple[str, str]:
+        """The answer is on record, and its place in this worker free. Returns the route and the tool envelopes as they stand there."""
+        parts, asked = self._parts, told.asked
+        if asked.place is not None:
+            asked.place.leave()
+        route = self.routes.text(told.plan, told.deployment, told.attempts, told.decision)
+        if told.facts:
+            route = route[:-1] + told.facts + "}"
+        envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
+        facts = AnswerFacts(
+            deployment=told.deployment,
+            attempts=told.attempts,
+            status=status,
+            route=route,
+            tool_calls=envelopes,
+            first_token_ms=told.first_s * 1000,
+            duration_ms=(parts.monotonic() - asked.began) * 1000,
+            cost_nanos=line.cost_nanos,
+        )
+        parts.recorder.answered(asked.facts, facts)
+        parts.recorder.commit()
+        return route, envelopes
