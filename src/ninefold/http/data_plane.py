@@ -23,6 +23,8 @@ from ninefold.http.openai_media import OPENAI_IMAGES, OPENAI_SPEECH, OPENAI_TRAN
 from ninefold.http.openai_moderations import OPENAI_MODERATIONS
 from ninefold.http.openai_rerank import OPENAI_RERANK
 from ninefold.http.openai_responses import OPENAI_RESPONSES, Conversations
+from ninefold.http.pass_through import PASS_THROUGH
+from ninefold.http.pass_through import PREFIX as PASS_THROUGH_PREFIX
 from ninefold.http.serve_call import Surface, serve_call
 from ninefold.http.visit import Ids, Visit
 from ninefold.identity.authenticate import KeyIndex, authenticate
@@ -47,7 +49,7 @@ SURFACES: dict[str, Surface] = {
     "/v1/audio/speech": OPENAI_SPEECH,
 }
 # Paths that hold a name: by prefix, the longest that fits.
-PREFIXES: dict[str, Surface] = {GEMINI_MODELS: GEMINI_GENERATE}
+PREFIXES: dict[str, Surface] = {GEMINI_MODELS: GEMINI_GENERATE, PASS_THROUGH_PREFIX: PASS_THROUGH}
 
 
 def _length(found: tuple[int, Surface | None]) -> int:
@@ -124,7 +126,8 @@ class DataPlane:
 
         memory = None
         if surface is OPENAI_RESPONSES:
-            memory = self._around.conversations.turn(who, self.gateway.snapshot.responses_ttl_s)
+            snapshot = self.gateway.snapshot
+            memory = self._around.conversations.turn(who, snapshot.responses_ttl_s, snapshot.max_body_bytes)
         await serve_call(visit, self.gateway, surface, who, observe, memory)
 
     async def _other(self, visit: Visit) -> None:

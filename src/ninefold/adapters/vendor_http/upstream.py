@@ -12,13 +12,15 @@ from ninefold.adapters.vendor_http.keys import rest_s
 from ninefold.adapters.vendor_http.stream import HttpStream
 from ninefold.adapters.vendor_http.target import SecretReader, Target, target_of
 from ninefold.domain.answer import Whole
-from ninefold.domain.call import ModelCall
+from ninefold.domain.call import ModelCall, Operation
 from ninefold.domain.errors import InvalidRequest, NinefoldError, UpstreamRejected
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.ports.http_client import Deadlines, HttpClient, HttpResponse, TransportDeadline, TransportFailed
 from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream
 from ninefold.wire.dialects.dialect import Dialect, Outbound
+from ninefold.wire.dialects.passing import PassingDialect
+from ninefold.wire.passthrough import answer
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 1024 * 1024
@@ -49,6 +51,8 @@ class HttpUpstream:
         """See the port."""
         try:
             target = self._target(deployment)
+            if call.operation is Operation.PASSTHROUGH:
+                target = replace(target, dialect=PassingDialect(target.dialect))
             ready = target.dialect.immediate(call)
             if ready is not None:
                 return ready
@@ -61,6 +65,8 @@ class HttpUpstream:
         key = -1 if target.keys is None else target.keys.pick(now)
         try:
             response = await self._send(target, outbound, call, limits.deadlines, key)
+            if call.operation is Operation.PASSTHROUGH and answer.given_on(response.status):
+                return await _given_on(target, call, response, limits, key, now)
             if not 200 <= response.status < 300:
                 raise await self._failed(target, response, key)
             if call.stream:
@@ -104,6 +110,15 @@ class HttpUpstream:
         body = await response.read(_MAX_ERROR_BYTES)
         error, elsewhere = target.dialect.failure(response.status, response.headers, body)
         return AttemptFailed(error, elsewhere=elsewhere, other_key=_rested(target, key, rest_s(response.status, error, body)))
+
+
+async def _given_on(target: Target, call: ModelCall, response: HttpResponse, limits: AttemptLimits, key: int, now: float) -> Whole | Stream:
+    """What the vendor's own endpoint said, as it is; a stream where one was asked for and came."""
+    kind = response.headers.get(b"content-type", b"")
+    if call.stream and response.status == 200 and kind.find(target.dialect.stream_type) >= 0:
+        stream = HttpStream(response, target.dialect.scan(call), limits.deadlines.idle_s)
+        return await _begun(stream, target, key, now + limits.deadlines.first_byte_s)
+    return answer.whole(call, response.status, kind, await response.read(MAX_ANSWER_BYTES))
 
 
 def _streamed(target: Target, response: HttpResponse) -> HttpResponse:
