@@ -6,7 +6,7 @@ import json
 
 from starlette.requests import Request
 
-from tests.vendors.script import fragments, reply_to
+from tests.vendors.script import Wanted, fragments, reply_to
 from tests.vendors.serving import Vendor
 
 KNOWN = {
@@ -98,15 +98,16 @@ class AnthropicVendor(Vendor):
         blocks = [{"type": "text", "text": last}] if isinstance(last, str) else last
         text = " ".join(b.get("text") or str(b.get("content", "")) or f"<{b['type']}>" for b in blocks)
         choice = (body.get("tool_choice") or {}).get("type", "auto")
-        told = reply_to(text, tools=bool(body.get("tools")) and choice != "none")
+        told = reply_to(text, tools=bool(body.get("tools")) and choice != "none", wanted=wanted_of(body, blocks))
+        ended_by = told.stopped_by(body.get("stop_sequences") or [])
         produced = max(1, len(told.words) + sum(len(a) // 4 + 4 for _, a in told.calls))
-        stop = "tool_use" if told.calls else "refusal" if told.refusal else "end_turn"
+        stop = "tool_use" if told.calls else "refusal" if told.refusal else "stop_sequence" if ended_by else "end_turn"
         if produced > body["max_tokens"]:
             told.words, stop, produced = told.words[: body["max_tokens"]], "max_tokens", body["max_tokens"]
         usage = self.usage(body, text, produced)
         if body.get("stream"):
             error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
-            return self.stream(self.chunks(body["model"], told, stop, usage), fault, error)
+            return self.stream(self.chunks(body["model"], told, stop, usage, ended_by), fault, error)
         content: list[dict] = []
         if told.thoughts:
             content.append({"type": "thinking", "thinking": told.thoughts, "signature": "c2ln"})
@@ -115,10 +116,10 @@ class AnthropicVendor(Vendor):
         content += [{"type": "tool_use", "id": f"toolu_{i}", "name": n, "input": json.loads(a)} for i, (n, a) in enumerate(told.calls)]
         return self.json({
             "id": "msg_1", "type": "message", "role": "assistant", "model": body["model"] + "-20251001", "content": content,
-            "stop_reason": stop, "stop_sequence": None, "usage": usage,
+            "stop_reason": stop, "stop_sequence": ended_by, "usage": usage,
         })  # fmt: skip
 
-    def chunks(self, model, told, stop, usage):
+    def chunks(self, model, told, stop, usage, ended_by=None):
         def event(kind, **fields):
             return f"event: {kind}\ndata: {json.dumps({'type': kind} | fields, separators=(',', ':'))}\n\n".encode()
 
@@ -150,7 +151,16 @@ class AnthropicVendor(Vendor):
             out.append(event("content_block_stop", index=index))
             index += 1
         out.append(
-            event("message_delta", delta={"stop_reason": stop, "stop_sequence": None}, usage={"output_tokens": usage["output_tokens"]})
+            event("message_delta", delta={"stop_reason": stop, "stop_sequence": ended_by}, usage={"output_tokens": usage["output_tokens"]})
         )
         out.append(event("message_stop"))
         return out
+
+
+def wanted_of(body: dict, blocks: list[dict]) -> Wanted:
+    tools = {tool["name"]: tool.get("input_schema") or {} for tool in body.get("tools") or []}
+    choice = body.get("tool_choice") or {}
+    forced = choice["name"] if choice.get("type") == "tool" else "any" if choice.get("type") == "any" else ""
+    output = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
+    answers = any(block["type"] == "tool_result" for block in blocks)
+    return Wanted(offered=tools, forced=forced, schema=output.get("schema"), answers_tool=answers)

@@ -8,7 +8,7 @@ import struct
 
 from starlette.requests import Request
 
-from tests.vendors.script import fragments, reply_to
+from tests.vendors.script import Wanted, fragments, reply_to
 from tests.vendors.serving import Vendor
 
 KNOWN = {
@@ -95,7 +95,9 @@ class OpenAiVendor(Vendor):
         last = next((m for m in reversed(body["messages"]) if m["role"] in {"user", "tool"}), {"content": ""})
         content = last.get("content") or ""
         text = content if isinstance(content, str) else " ".join(p.get("text", f"<{p['type']}>") for p in content)
-        told = reply_to(text, tools=bool(body.get("tools")) and body.get("tool_choice") != "none")
+        told = reply_to(text, tools=bool(body.get("tools")) and body.get("tool_choice") != "none", wanted=wanted_of(body, last))
+        stops = body.get("stop") or []
+        told.stopped_by([stops] if isinstance(stops, str) else stops)
         produced = max(1, len(told.words) + sum(len(a) // 4 + 4 for _, a in told.calls) + len(told.thoughts.split()))
         cap = body.get("max_completion_tokens") or body.get("max_tokens") or 10**9
         finish = "tool_calls" if told.calls else "stop"
@@ -173,3 +175,12 @@ class OpenAiVendor(Vendor):
 
     async def models(self, request: Request):
         return self.json({"object": "list", "data": [{"id": "gpt-5-mini", "object": "model", "created": 1, "owned_by": "openai"}]})
+
+
+def wanted_of(body: dict, last: dict) -> Wanted:
+    tools = {tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in body.get("tools") or []}
+    choice = body.get("tool_choice")
+    forced = choice["function"]["name"] if isinstance(choice, dict) else "any" if choice == "required" else ""
+    output = body.get("response_format") or {}
+    kinds = {"json_schema": (output.get("json_schema") or {}).get("schema"), "json_object": {}}
+    return Wanted(offered=tools, forced=forced, schema=kinds.get(output.get("type")), answers_tool=last.get("role") == "tool")
