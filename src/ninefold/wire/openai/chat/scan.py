@@ -27,7 +27,8 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    delta: _Delta
+    # Azure's asynchronous content filter sends its verdicts in choices without a delta, also after the finish.
+    delta: _Delta = msgspec.field(default_factory=_Delta)
     index: int = 0
     finish_reason: str | None = None
 
@@ -149,12 +150,14 @@ class ChatScan:
         if content_bytes:
             self._learn(chunk.model, payload, len(payload) + 8 - content_bytes)
         finishing = any(choice.finish_reason is not None for choice in chunk.choices)
-        released, self._held = self._held, rendered if finishing else b""
         if finishing:
             self._finished = True
             self.started = True
+        if self._finished:
+            # Whatever is last is held: another choice may go on, or a verdict may follow.
+            released, self._held = self._held, rendered
             return released
-        return released + rendered
+        return rendered
 
     def _without_choices(self, payload: bytes, chunk: _Chunk) -> bytes:
         if chunk.usage is None:
