@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, unquote
 
 from ninefold.domain.call import ModelCall
-from ninefold.domain.errors import InvalidRequest, NinefoldError, NotFound, Unavailable, Unsupported
+from ninefold.domain.errors import InvalidRequest, NinefoldError, NotFound, TooLarge, Unavailable, Unsupported
 from ninefold.domain.principal import Principal
 from ninefold.http import errors
 from ninefold.http.serve_call import Sent, Surface
@@ -19,6 +19,7 @@ from ninefold.ports.response_store import ResponseStore, StoredResponse
 from ninefold.wire.json_members import encode
 from ninefold.wire.openai.responses import conversation, envelope, item_list
 from ninefold.wire.openai.responses.events import last_number
+from ninefold.wire.openai.responses.ids import may_be_response
 
 _ITEMS = "/input_items"
 _MOST_ITEMS = 100
@@ -42,9 +43,9 @@ class Conversations:
         self._store = store
         self._wall = wall
 
-    def turn(self, who: Principal, ttl_s: float) -> Turn:
-        """The memory of one request; nothing is kept where `ttl_s` is 0."""
-        return Turn(self._store, self._wall, who.tenant, ttl_s)
+    def turn(self, who: Principal, ttl_s: float, max_bytes: int) -> Turn:
+        """The memory of one request; nothing is kept where `ttl_s` is 0. A conversation may grow to `max_bytes`."""
+        return Turn(self, who.tenant, ttl_s, max_bytes)
 
     async def answer(self, visit: Visit, who: Principal) -> None:
         """An answer as it was given, its input items, or its deletion. Raises: NotFound, InvalidRequest, Unsupported, Unavailable."""
@@ -53,30 +54,47 @@ class Conversations:
         name = unquote(rest.removesuffix(_ITEMS))
         at = self._wall()
         if exchange.method == "DELETE" and not rest.endswith(_ITEMS):
+            _check(name)
             await self._store.delete(who.tenant, name, at)
             body = encode({"id": name, "object": "response", "deleted": True})
         elif exchange.method != "GET":
             raise InvalidRequest(f"{exchange.path[:200]} does not take {exchange.method}.")
         elif rest.endswith(_ITEMS):
             page = _page(exchange.query)
-            stored = await self._store.get(who.tenant, name, at)
+            stored = await self.get(who.tenant, name, at)
             body = item_list.encode_list(stored.items, stored.response_id, page)
         else:
             if parse_qs(exchange.query).get("stream", ["false"])[-1] == "true":
                 raise Unsupported("A kept answer comes whole, not as a stream.", param="stream")
-            body = (await self._store.get(who.tenant, name, at)).answer
+            body = (await self.get(who.tenant, name, at)).answer
         visit.status = 200
         exchange.reply(200, visit.headers("application/json"), body)
+
+    async def get(self, tenant: str, name: str, at: float) -> StoredResponse:
+        """The answer that is kept under this name. Raises: NotFound; Unavailable."""
+        _check(name)
+        return await self._store.get(tenant, name, at)
+
+    async def put(self, stored: StoredResponse) -> None:
+        """The answer is kept. Raises: Unavailable, saying what to do."""
+        try:
+            await self._store.put(stored)
+        except Unavailable as error:
+            raise Unavailable("The answer could not be kept; ask again, or with `store` false.") from error
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+        return self._wall()
 
 
 class Turn:
     """One request in a conversation: what came before it, and what is kept of its answer."""
 
-    def __init__(self, store: ResponseStore, wall: Callable[[], float], tenant: str, ttl_s: float) -> None:
-        self._store = store
-        self._wall = wall
+    def __init__(self, kept: Conversations, tenant: str, ttl_s: float, max_bytes: int) -> None:
+        self._kept = kept
         self._tenant = tenant
         self._ttl_s = ttl_s
+        self._max_bytes = max_bytes
         self._keeps = False
         self._number = -1
 
@@ -89,10 +107,13 @@ class Turn:
         if previous is None:
             return body
         try:
-            found = await self._store.get(self._tenant, previous, self._wall())
+            found = await self._kept.get(self._tenant, previous, self._kept.now())
         except NotFound as error:
             raise NotFound(f"There is no previous response {previous[:100]!r}.", param="previous_response_id") from error
-        return conversation.continued(body, found.items, found.answer)
+        body = conversation.continued(body, found.items, found.answer)
+        if len(body) > self._max_bytes:
+            raise TooLarge("The conversation has grown larger than a request may be; begin a new one.", param="previous_response_id")
+        return body
 
     async def keep(self, call: ModelCall, data: bytes) -> None:
         """A finished answer is in the store before its last piece leaves."""
@@ -101,7 +122,7 @@ class Turn:
             self._number = last_number(data, self._number)
         if answer is None or not self._keeps:
             return
-        at = self._wall()
+        at = self._kept.now()
         stored = StoredResponse(
             tenant=self._tenant,
             response_id=conversation.answer_id(answer),
@@ -110,14 +131,16 @@ class Turn:
             created_at=at,
             expires_at=at + self._ttl_s,
         )
-        try:
-            await self._store.put(stored)
-        except Unavailable as error:
-            raise Unavailable("The answer could not be kept; ask again, or with `store` false.") from error
+        await self._kept.put(stored)
 
     def error_event(self, error: NinefoldError) -> bytes:
         """The error with the number that comes next."""
         return errors.responses_event(error, self._number + 1)
+
+
+def _check(name: str) -> None:
+    if not may_be_response(name):
+        raise NotFound(f"There is no response {name[:100]!r}.")
 
 
 def _page(query: str) -> item_list.Page:

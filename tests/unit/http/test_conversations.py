@@ -9,7 +9,7 @@ import pytest
 
 from ninefold.adapters.memory.responses import MemoryResponseStore
 from ninefold.domain.call import ModelCall, Operation, Wire
-from ninefold.domain.errors import NotFound, StreamInterrupted, Unavailable
+from ninefold.domain.errors import NotFound, StreamInterrupted, TooLarge, Unavailable
 from ninefold.domain.principal import Principal
 from ninefold.http.openai_responses import Conversations
 
@@ -24,11 +24,12 @@ ANSWER = {
 class Room:
     """Conversations of one tenant over a store in memory, with a clock that stands."""
 
-    def __init__(self, tenant="acme", store=None, ttl_s=60.0):
+    def __init__(self, tenant="acme", store=None, ttl_s=60.0, max_bytes=1000):
         self.store = store or MemoryResponseStore()
         self.now = 100.0
         who = Principal(tenant=tenant, key_id="k", key_name="ci")
-        self.turn = Conversations(self.store, lambda: self.now).turn(who, ttl_s)
+        self.kept = Conversations(self.store, lambda: self.now)
+        self.turn = self.kept.turn(who, ttl_s, max_bytes)
 
     def prepare(self, **members):
         return json.loads(asyncio.run(self.turn.prepare(json.dumps({"model": "m", "input": "x"} | members).encode())))
@@ -82,6 +83,22 @@ def test_another_tenants_conversation_is_none():
     with pytest.raises(NotFound) as refused:
         Room("globex", room.store).prepare(previous_response_id="resp_nf_1")
     assert refused.value.param == "previous_response_id"
+
+
+@pytest.mark.parametrize("name", ["resp_nf_", "resp_nf_\x00", "resp_nf_a/b", "resp_nf_\ud83d", "resp_nf_" + "a" * 500])
+def test_what_cannot_be_an_id_is_not_looked_for(name):
+    room = Room()
+    room.store.down = True
+    with pytest.raises(NotFound):
+        room.prepare(previous_response_id=name) if "\ud83d" not in name else asyncio.run(room.kept.get("acme", name, 1.0))
+
+
+def test_a_conversation_does_not_grow_without_end():
+    room = Room()
+    room.prepare()
+    room.keep(json.dumps(ANSWER).encode(), input="x" * 900)
+    with pytest.raises(TooLarge, match="begin a new one"):
+        Room(store=room.store).prepare(previous_response_id="resp_nf_1")
 
 
 def test_a_vendors_id_is_not_looked_for():

@@ -161,8 +161,12 @@ def test_a_request_changes_where_it_must_and_nowhere_else():
     }
     mine = {"type": "reasoning", "summary": [], "encrypted_content": "nf1.signature.x"}
     theirs = {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
-    sent = json.loads(passthrough.request(call(input=[mine, theirs, 5], previous_response_id="resp_nf_1", max_output_tokens=5), "gpt", 77))
-    assert sent == {"model": "gpt", "input": [theirs, 5], "max_output_tokens": 5}
+    plain = {"type": "reasoning", "id": f"rs_{'ab' * 24}_0", "summary": [{"type": "summary_text", "text": "hm"}]}
+    named = {"type": "reasoning", "id": "rs_68af", "summary": []}  # kept by the vendor, which finds it by its id
+    sent = json.loads(
+        passthrough.request(call(input=[mine, theirs, plain, named, 5], previous_response_id="resp_nf_1", max_output_tokens=5), "gpt", 77)
+    )
+    assert sent == {"model": "gpt", "input": [theirs, named, 5], "max_output_tokens": 5}
 
 
 def test_a_whole_answer_is_renamed_and_read():

@@ -17,7 +17,7 @@ from ninefold.wire import attribution, vendor_json
 from ninefold.wire.json_members import ABSENT, Members, encode, is_given, members, raw
 from ninefold.wire.openai.failures import event_error
 from ninefold.wire.openai.responses import sealed
-from ninefold.wire.openai.responses.ids import OURS, response_id
+from ninefold.wire.openai.responses.ids import OURS, is_item_of_ours, response_id
 from ninefold.wire.openai.responses.usage import ReportedUsage
 
 
@@ -51,13 +51,15 @@ class _Previous(msgspec.Struct):
     previous_response_id: str | None = None
 
 
-class _Encrypted(msgspec.Struct):
+class _Thought(msgspec.Struct):
+    type: str | None = None
+    id: str | None = None
     encrypted_content: str | None = None
 
 
 _answer = msgspec.json.Decoder(Answer)
 _previous = msgspec.json.Decoder(_Previous)
-_encrypted = msgspec.json.Decoder(_Encrypted)
+_thought = msgspec.json.Decoder(_Thought)
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -69,8 +71,8 @@ def request(call: ModelCall, model: str, max_output_tokens: int) -> bytes:
         fields["max_output_tokens"] = raw(max_output_tokens)
     if _is_ours(call):
         del fields["previous_response_id"]
-    if call.body.find(b'"nf1.') >= 0:
-        fields["input"] = raw([item for item in _items.decode(fields["input"]) if not _is_sealed(item)])
+    if bytes(fields.get("input", ABSENT)).find(b'"reasoning"') >= 0:
+        fields["input"] = raw(_without_foreign_thoughts(fields["input"]))
     if call.attribution or call.task_class:
         attribution.without(fields)
     return encode(fields)
@@ -80,13 +82,24 @@ def _is_ours(call: ModelCall) -> bool:
     return (_previous.decode(call.body).previous_response_id or "").startswith(OURS)
 
 
-def _is_sealed(item: msgspec.Raw) -> bool:
-    """Whether this is reasoning of another vendor, which this one cannot verify."""
+def _without_foreign_thoughts(given: msgspec.Raw) -> list[msgspec.Raw] | msgspec.Raw:
+    """The items without reasoning of another vendor, which this one can neither verify nor find; what is no list is not touched."""
     try:
-        content = _encrypted.decode(item).encrypted_content
+        return [item for item in _items.decode(given) if not _is_foreign_thought(item)]
+    except msgspec.MsgspecError:
+        return given
+
+
+def _is_foreign_thought(item: msgspec.Raw) -> bool:
+    try:
+        found = _thought.decode(item)
     except msgspec.MsgspecError:
         return False
-    return content is not None and sealed.is_ours(content)
+    if found.type != "reasoning":
+        return False
+    if found.encrypted_content is not None:
+        return sealed.is_ours(found.encrypted_content)
+    return found.id is None or is_item_of_ours(found.id)
 
 
 def read(body: bytes | msgspec.Raw) -> Answer:
