@@ -14,17 +14,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ninefold.app.demo_asks import Asks, Request
 from ninefold.app.process_boot import Boot
 from ninefold.app.process_socket import listen
 from ninefold.domain.errors import Unavailable
 
 if TYPE_CHECKING:
-    import anthropic
     import openai
 
 _READY_S = 60.0
@@ -45,11 +44,20 @@ deployments:
 models:
   - name: fast
     route: {{strategy: priority, deployments: [vendor-eu, local/reader]}}
-    timeouts: {{first_token_s: 60, idle_s: 60, total_s: 120}}
+    timeouts: &timeouts {{first_token_s: 60, idle_s: 60, total_s: 120}}
+  - name: shared
+    route: {{deployments: [vendor-eu]}}
+    cache: {{ttl_s: 600}}
+    coalesce: true
+    timeouts: *timeouts
+  - name: hedged
+    route: {{strategy: priority, deployments: [vendor-eu, local/reader]}}
+    hedge: {{after_s: 0.5, budget_ratio: 1.0}}
+    timeouts: *timeouts
 tenants:
   - name: demo
     keys: [{{name: demo, secret: {{env: NINEFOLD_DEMO_KEY}}}}]
-    models: [fast, "local/*"]
+    models: [fast, shared, hedged, "local/*"]
     budgets: [{{limit_usd: 1.00, window: day}}]
     limits: {{requests_per_minute: 600, tokens_per_minute: 10000000, concurrent_requests: 20}}
   - name: thrifty
@@ -57,21 +65,6 @@ tenants:
     models: [fast]
     budgets: [{{limit_usd: 0.000001, window: day}}]
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request of the demo, as its answer told it."""
-
-    title: str
-    surface: str
-    model: str
-    deployment: str
-    attempts: int
-    first_token_ms: float
-    tokens: str
-    cost_usd: str
-    trace_id: str
 
 
 class Demo:
@@ -173,7 +166,7 @@ class Demo:
 
         text = _document()
         self.tell(f"The document is the licence this copy of Ninefold came with ({len(text):,} characters).\n")
-        asks = _Asks(self, text)
+        asks = Asks(self.requests, self.findings, self.missed, self.tell, text)
         with (
             openai.OpenAI(base_url=self._url + "/v1", api_key=self._key, max_retries=0, timeout=_FIRST_ANSWER_S) as chat,
             anthropic.Anthropic(base_url=self._url, api_key=self._key, max_retries=0, timeout=_FIRST_ANSWER_S) as messages,
@@ -182,6 +175,7 @@ class Demo:
             asks.stream_chat(chat, "fast", "Does the license grant permission to use trademarks?", title="streamed")
             asks.message(messages, "fast", "Who can be held liable for damages?", title="the other protocol")
             asks.stream_message(messages, "fast", "Under which conditions may I redistribute copies?", title="streamed")
+            self._share(asks, chat, vendor)
             vendor.send_signal(signal.SIGKILL)
             vendor.wait()
             self.tell("\n*** vendor-eu was just killed (kill -9) ***\n")
@@ -193,6 +187,23 @@ class Demo:
             asks.refused(thrifty)
         self._check_failover()
         self._check_ledger()
+
+    def _share(self, asks: Asks, chat: openai.OpenAI, vendor: subprocess.Popen[bytes]) -> None:
+        """A cache hit, a replay, a coalesced pair and a hedge; for the last two the vendor is stopped, as a machine that hangs is."""
+        question = "Who may sublicense the work?"
+        asks.chat(chat, "shared", question, title="asked once")
+        asks.chat(chat, "shared", question, title="asked again", expect="exact")
+        keep = {"idempotency-key": secrets.token_hex(8)}
+        asks.chat(chat, "fast", "What is a Derivative Work?", title="with a key of its own", headers=keep)
+        asks.chat(chat, "fast", "What is a Derivative Work?", title="sent again by a retry", headers=keep, expect="replay")
+        vendor.send_signal(signal.SIGSTOP)
+        try:
+            asks.pair(chat, "shared", "What is a Contribution?", wake=lambda: vendor.send_signal(signal.SIGCONT))
+            vendor.send_signal(signal.SIGSTOP)
+            self.tell("\n*** vendor-eu hangs (it was stopped; it accepts and says nothing) ***\n")
+            asks.chat(chat, "hedged", "Who can be held liable for damages?", title="vendor hangs: hedged", expect_from="local/reader")
+        finally:
+            vendor.send_signal(signal.SIGCONT)
 
     def _check_failover(self) -> None:
         before = [r for r in self.requests if r.deployment == "vendor-eu"]
@@ -207,6 +218,7 @@ class Demo:
     def _check_ledger(self) -> None:
         """What the answers said they cost is what the books say, to the nano-dollar."""
         told = {r.trace_id: Decimal(r.cost_usd) for r in self.requests if r.trace_id}
+        hedges: dict[str, Decimal] = {}
         admin = (self._folder / "data" / "admin.key").read_text(encoding="ascii").strip()
         deadline = time.monotonic() + _LEDGER_S
         booked: dict[str, Decimal] = {}
@@ -214,14 +226,17 @@ class Demo:
             for trace_id in told.keys() - booked.keys():
                 status, trace = self._get(f"/api/v1/traces/{trace_id}", key=admin)
                 if status == 200 and trace["answers"]:
-                    booked[trace_id] = Decimal(trace["cost_usd"])
+                    lost = sum((Decimal(line["cost_usd"]) for line in trace["lines"] if line["outcome"] == "cancelled"), Decimal(0))
+                    booked[trace_id] = Decimal(trace["cost_usd"]) - lost
+                    hedges[trace_id] = lost
             time.sleep(0.1)
         if booked != told:
             self.missed.append("the ledger says what the answers said")
             return
         total = sum(told.values(), Decimal(0))
         self.findings.append(
-            f"The ledger has every one of them: {len(told)} traces, {total:.9f} USD, equal to the sum of what the answers told."
+            f"The ledger has every one of them: {len(told)} traces, {total:.9f} USD, equal to the sum of what the answers told; and "
+            f"{sum(hedges.values(), Decimal(0)):.9f} USD beside it for the attempt that a hedge left behind, which its vendor may bill."
         )
 
     def _get(self, path: str, *, key: str = "") -> tuple[int, Any]:
@@ -240,108 +255,6 @@ class Demo:
         """Only the embedding model stays, so that the next run need not build it again."""
         for name in ("vendor", "data"):
             shutil.rmtree(self._folder / name, ignore_errors=True)
-
-
-class _Asks:
-    """The requests, each through its real client."""
-
-    def __init__(self, demo: Demo, text: str) -> None:
-        self._demo = demo
-        self._text = text
-
-    def _record(
-        self, title: str, surface: str, model: str, told: dict[str, Any], tokens: tuple[int, int], began: float, first: float
-    ) -> None:
-        demo = self._demo
-        request = Request(
-            title=title,
-            surface=surface,
-            model=model,
-            deployment=told["deployment"],
-            attempts=told["route"]["attempts"],
-            first_token_ms=(first - began) * 1000,
-            tokens=f"{tokens[0]} + {tokens[1]}",
-            cost_usd=f"{Decimal(str(told['cost_usd'])):.9f}",
-            trace_id=told["trace_id"],
-        )
-        demo.requests.append(request)
-
-    def _say(self, question: str, answer: str) -> None:
-        shown = " ".join(answer.replace("The text answers this:", "").split())
-        self._demo.tell(f"Q: {question}\nA: {shown[:300]}{' …' if len(shown) > 300 else ''}")
-
-    def chat(self, client: openai.OpenAI, model: str, question: str, *, title: str) -> None:
-        began = time.monotonic()
-        answer = client.chat.completions.create(
-            model=model, messages=[{"role": "system", "content": self._text}, {"role": "user", "content": question}]
-        )
-        first = time.monotonic()
-        self._say(question, answer.choices[0].message.content or "")
-        usage = answer.usage
-        tokens = (usage.prompt_tokens, usage.completion_tokens) if usage is not None else (0, 0)
-        self._record(title, "openai chat", model, (answer.model_extra or {})["ninefold"], tokens, began, first)
-
-    def stream_chat(self, client: openai.OpenAI, model: str, question: str, *, title: str) -> None:
-        began, first, text, told, tokens = time.monotonic(), 0.0, "", {}, (0, 0)
-        for chunk in client.chat.completions.create(
-            model=model,
-            stream=True,
-            stream_options={"include_usage": True},
-            messages=[{"role": "system", "content": self._text}, {"role": "user", "content": question}],
-        ):
-            if chunk.choices and chunk.choices[0].delta.content:
-                first = first or time.monotonic()
-                text += chunk.choices[0].delta.content
-            if chunk.usage is not None:
-                tokens = (chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-            told = (chunk.model_extra or {}).get("ninefold", told)
-        self._say(question, text)
-        self._record(title, "openai chat, streamed", model, told, tokens, began, first)
-
-    def message(self, client: anthropic.Anthropic, model: str, question: str, *, title: str) -> None:
-        began = time.monotonic()
-        answer = client.messages.create(model=model, max_tokens=1000, system=self._text, messages=[{"role": "user", "content": question}])
-        first = time.monotonic()
-        self._say(question, "".join(block.text for block in answer.content if block.type == "text"))
-        tokens = (answer.usage.input_tokens, answer.usage.output_tokens)
-        self._record(title, "anthropic messages", model, (answer.model_extra or {})["ninefold"], tokens, began, first)
-
-    def stream_message(self, client: anthropic.Anthropic, model: str, question: str, *, title: str) -> None:
-        began, first, text, told = time.monotonic(), 0.0, "", {}
-        tokens = (0, 0)
-        for event in client.messages.create(
-            model=model, max_tokens=1000, stream=True, system=self._text, messages=[{"role": "user", "content": question}]
-        ):
-            if event.type == "content_block_delta" and event.delta.type == "text_delta":
-                first = first or time.monotonic()
-                text += event.delta.text
-            elif event.type == "message_delta":
-                tokens = (event.usage.input_tokens or 0, event.usage.output_tokens)
-                told = (event.usage.model_extra or {})["ninefold"]
-        self._say(question, text)
-        self._record(title, "anthropic messages, streamed", model, told, tokens, began, first)
-
-    def embed(self, client: openai.OpenAI) -> None:
-        began = time.monotonic()
-        answer = client.embeddings.create(model="local/embed", input=["A man is eating food.", "A man is eating a piece of bread."])
-        first = time.monotonic()
-        one, two = (row.embedding for row in answer.data)
-        cosine = sum(a * b for a, b in zip(one, two, strict=True))
-        self._demo.findings.append(f"local/embed: cosine of two sentences about a man eating = {cosine:.3f}.")
-        if not 0.6 < cosine < 0.9:
-            self._demo.missed.append("the embedding model embeds")
-        tokens = (answer.usage.prompt_tokens, 0)
-        self._record("embedded", "openai embeddings", "local/embed", (answer.model_extra or {})["ninefold"], tokens, began, first)
-
-    def refused(self, client: openai.OpenAI) -> None:
-        import openai  # noqa: PLC0415  # the client belongs to the demo alone
-
-        try:
-            client.chat.completions.create(model="fast", messages=[{"role": "user", "content": "hello"}])
-        except openai.RateLimitError as error:
-            self._demo.findings.append(f"Tenant thrifty has a budget of a micro-dollar: 429 {error.code}, before anything was spent.")
-        else:
-            self._demo.missed.append("a request that does not fit into its budget is refused")
 
 
 def _document() -> str:

@@ -7,7 +7,7 @@ import argparse
 from ninefold.cli.options import add_json
 from ninefold.cli.output import DONE, FAILED, say, table
 
-_COLUMNS = ("request", "surface", "model", "answered by", "attempts", "first token ms", "tokens", "cost USD", "trace id")
+_COLUMNS = ("request", "surface", "model", "answered by", "cache", "attempts", "first token ms", "tokens", "cost USD", "trace id")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def _for_people(demo: object) -> str:
 
     assert isinstance(demo, Demo)
     rows = [
-        (r.title, r.surface, r.model, r.deployment, r.attempts, round(r.first_token_ms, 1), r.tokens, r.cost_usd, r.trace_id)
+        (r.title, r.surface, r.model, r.deployment, r.cache, r.attempts, round(r.first_token_ms, 1), r.tokens, r.cost_usd, r.trace_id)
         for r in demo.requests
     ]
     lines = ["", table(_COLUMNS, rows), "", *demo.findings]
