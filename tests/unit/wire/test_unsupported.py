@@ -48,7 +48,7 @@ TO_ANTHROPIC = [
     ({"response_format": {"type": "json_object"}}, "response_format.type"),
     ({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}}, "response_format.json_schema.schema"),
     (
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "description": "d"}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {"description": "e"}, "description": "d"}}},
         "response_format.json_schema.description",
     ),
     ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "x": 1}}}, "response_format.json_schema.x"),

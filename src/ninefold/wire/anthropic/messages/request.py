@@ -14,6 +14,7 @@ from ninefold.wire import extra as extras
 from ninefold.wire.anthropic.messages import message as messages
 from ninefold.wire.anthropic.messages import thinking, tools
 from ninefold.wire.json_object import Extra, JsonObject
+from ninefold.wire.output_schema import described
 
 _HARMLESS = {"mcp_servers": ([],), "service_tier": ("auto",), "speed": ("standard",), "betas": ([],)}
 _OWN: extras.Known = dict.fromkeys(
@@ -171,8 +172,4 @@ def _write_output(output: OutputFormat) -> dict[str, object]:
         raise Unsupported("Anthropic has no JSON mode without a schema; ask for `json_schema`.", param="response_format.type")
     if output.schema is None:
         raise Unsupported("Anthropic needs the schema itself.", param="response_format.json_schema.schema")
-    if output.description is not None:
-        raise Unsupported(
-            "Anthropic has no description beside a schema; put it into the schema.", param="response_format.json_schema.description"
-        )
-    return {"format": {"type": "json_schema", "schema": msgspec.Raw(output.schema.encode())}}
+    return {"format": {"type": "json_schema", "schema": msgspec.Raw(described(output))}}

@@ -12,6 +12,7 @@ from ninefold.domain.errors import InvalidRequest, Unsupported
 from ninefold.wire.gemini.camel_object import CamelObject
 from ninefold.wire.gemini.generate import schema
 from ninefold.wire.json_object import Extra
+from ninefold.wire.output_schema import described
 
 HARMLESS = {
     "responseModalities": (["TEXT"], ["text"], []),
@@ -75,9 +76,5 @@ def write(sampling: Sampling, output: OutputFormat) -> dict[str, object]:
     if output.kind is not OutputKind.TEXT:
         written["responseMimeType"] = _JSON
     if output.schema is not None:
-        written["responseJsonSchema"] = msgspec.Raw(output.schema.encode())
-    if output.description is not None:
-        raise Unsupported(
-            "Gemini has no description beside a schema; put it into the schema.", param="response_format.json_schema.description"
-        )
+        written["responseJsonSchema"] = msgspec.Raw(described(output))
     return written
