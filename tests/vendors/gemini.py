@@ -7,7 +7,7 @@ import json
 
 from starlette.requests import Request
 
-from tests.vendors.script import reply_to
+from tests.vendors.script import Wanted, reply_to
 from tests.vendors.serving import Vendor
 
 KNOWN = {"contents", "systemInstruction", "tools", "toolConfig", "safetySettings", "generationConfig", "cachedContent", "labels", "store"}
@@ -176,7 +176,8 @@ class GeminiVendor(Vendor):
         config = body.get("generationConfig") or {}
         mode = ((body.get("toolConfig") or {}).get("functionCallingConfig") or {}).get("mode", "AUTO")
         text = " ".join(self.words(part) for part in body["contents"][-1]["parts"])
-        told = reply_to(text, tools=bool(body.get("tools")) and mode != "NONE")
+        told = reply_to(text, tools=bool(body.get("tools")) and mode != "NONE", wanted=wanted_of(body, config))
+        told.stopped_by(config.get("stopSequences") or [])
         thoughts = len(told.thoughts.split())
         produced = max(1, len(told.words) + sum(len(a) // 4 + 4 for _, a in told.calls))
         finish = "SAFETY" if told.refusal else "STOP"
@@ -230,6 +231,18 @@ class GeminiVendor(Vendor):
         last = {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": finish, "index": 0}
         out.append(_event({"candidates": [last], "usageMetadata": usage} | shared))
         return out
+
+
+def wanted_of(body: dict, config: dict) -> Wanted:
+    declared = [each for tool in body.get("tools") or [] for each in tool.get("functionDeclarations") or []]
+    tools = {each["name"]: each.get("parametersJsonSchema") or each.get("parameters") or {} for each in declared}
+    calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    forced = (calling.get("allowedFunctionNames") or ["any"])[0] if calling.get("mode") == "ANY" else ""
+    schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    if schema is None and config.get("responseMimeType") == "application/json":
+        schema = {}
+    answers = any("functionResponse" in part for part in body["contents"][-1]["parts"])
+    return Wanted(offered=tools, forced=forced, schema=schema, answers_tool=answers)
 
 
 def camel(found):
