@@ -39,6 +39,7 @@ def request_digest(call: ModelCall) -> bytes:
     else:
         attribution.without(fields)
         said.append(b"object")
+        said += _metadata(fields)
         said += _counted(part for name in sorted(fields) for part in (name.encode("utf-8", "surrogatepass"), bytes(fields[name])))
     return _digest(said)
 
@@ -81,6 +82,16 @@ class AnswerKeys:
             said = [repr(model), repr(snapshot.task_classes), *(repr(each) for each in snapshot.deployments if each.name in names)]
             found = self._routes[name] = _digest(part.encode("utf-8", "surrogatepass") for part in said)
         return found
+
+
+def _metadata(fields: dict[str, msgspec.Raw]) -> list[bytes]:
+    """The members of the metadata, taken out of `fields`: whether ours stood among them must not show in how the others are written."""
+    try:
+        found = _members.decode(fields["metadata"])
+    except (KeyError, msgspec.MsgspecError):
+        return _counted(())
+    del fields["metadata"]
+    return _counted(part for name in sorted(found) for part in (name.encode("utf-8", "surrogatepass"), bytes(found[name])))
 
 
 def _counted(parts: Iterable[bytes]) -> list[bytes]:
