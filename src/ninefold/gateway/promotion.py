@@ -37,19 +37,13 @@ def stage_of(plan: Plan, deployment: Deployment, since: int) -> int:
 
 
 def stage_behind(plan: Plan, at: int) -> int | None:
-    """The stage to which stage `at` promotes, None where there is none with a deployment in it."""
-    promotion = plan.stages[at].promotion
-    if promotion is None:
+    """The stage that stage `at` promotes to: the next one with anybody in it, None where there is none or it does not promote."""
+    if plan.stages[at].promotion is None:
         return None
-    later = range(at + 1, len(plan.stages))
-    return next((number for number in later if plan.stages[number].task_class == promotion.to and _filled(plan.stages[number])), None)
+    return next((number for number in range(at + 1, len(plan.stages)) if plan.stages[number].start < plan.stages[number].end), None)
 
 
 def lacks_support(stage: Stage, whole: Whole) -> bool:
     """Whether the deployment stands behind its answer less than the task class asks for."""
     promotion = stage.promotion
     return promotion is not None and whole.support is not None and LOW_SUPPORT in promotion.on and whole.support < promotion.min_support
-
-
-def _filled(stage: Stage) -> bool:
-    return stage.start < stage.end
