@@ -117,8 +117,10 @@ class Turn:
 
     async def keep(self, call: ModelCall, data: bytes) -> None:
         """A finished answer is in the store before its last piece leaves."""
-        answer = conversation.response_in(data) if call.stream else data
-        if call.stream:
+        if data.startswith(b"{"):
+            answer = data
+        else:
+            answer = conversation.response_in(data)
             self._number = last_number(data, self._number)
         if answer is None or not self._keeps:
             return

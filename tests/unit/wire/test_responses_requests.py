@@ -139,6 +139,14 @@ def test_settings_have_their_places():
     assert decode(body(text={"format": {"type": "json_object"}})).output == OutputFormat(kind=OutputKind.JSON_OBJECT)
 
 
+def test_how_wordy_an_answer_shall_be_is_a_member_of_its_own_in_chat():
+    request = decode(body(text={"verbosity": "low"}))
+    assert json.loads(chat.encode(request, model="gpt", max_output_tokens=9, stream=False))["verbosity"] == "low"
+    with pytest.raises(Unsupported) as refused:
+        anthropic.encode(request, model="claude-opus-4-6", max_output_tokens=9, stream=False)
+    assert refused.value.param == "text.verbosity"
+
+
 def user(part) -> dict:
     return {"input": [{"role": "user", "content": [part]}]}
 

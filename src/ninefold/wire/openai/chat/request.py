@@ -31,6 +31,8 @@ _OWN: extras.Known = dict.fromkeys(
         *("prompt_cache_options", "prompt_cache_retention", "safety_identifier", "store", "verbosity", "web_search_options"),
     )
 ) | {"service_tier": ('"auto"', '"default"', '"flex"', '"scale"', '"priority"', '"fast"')}
+# The Responses API has the same under another name.
+_ELSEWHERE = {"text.verbosity": "verbosity"}
 # Anthropic's way of asking for what happens here anyway; a cache mark is a hint.
 _FOREIGN_HARMLESS: extras.Known = {
     "cache_control": None,
@@ -141,7 +143,8 @@ def encode(request: ChatRequest, *, model: str, max_output_tokens: int | None, s
         members["stream_options"] = {"include_usage": True}
     if request.user is not None:
         members["user"] = request.user
-    members.update(extras.write(request.extra, _OWN, harmless=_FOREIGN_HARMLESS, vendor="OpenAI's protocol"))
+    extra = [(_ELSEWHERE.get(name, name), text) for name, text in request.extra]
+    members.update(extras.write(extra, _OWN, harmless=_FOREIGN_HARMLESS, vendor="OpenAI's protocol"))
     return msgspec.json.encode(members)
 
 

@@ -95,7 +95,7 @@ def _read_output(request: JsonObject, extra: Extra) -> OutputFormat:
     shape = text.object("format")
     verbosity = text.verbatim("verbosity")
     if verbosity is not None and verbosity != '"medium"':
-        extra.append(("verbosity", verbosity))  # the name that chat completions have for it
+        extra.append(("text.verbosity", verbosity))
     text.left(extra)
     if shape is None:
         return OutputFormat()
