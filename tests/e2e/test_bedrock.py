@@ -233,3 +233,13 @@ def test_a_stream_cut_short_never_ends_cleanly(client, bedrock, kind):
     with pytest.raises((openai.APIError, openai.APIConnectionError)):
         listen()
     assert all(c.choices[0].finish_reason is None for c in seen if c.choices)
+
+
+def test_its_own_endpoints_are_passed_on_signed(running, bedrock):
+    body = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    status, _, answer = running[1].get("/passthrough/claude/model/claude/converse", key=KEY, method="POST", body=body)
+    assert status == 200, answer
+    assert answer["output"]["message"]["content"] == [{"text": "You said: hello"}]
+    path, headers, _ = bedrock.seen[-1]
+    assert path == f"/model/{CLAUDE}/converse"
+    assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDTEST/")

@@ -40,11 +40,18 @@ def test_addresses(path, version, expected):
     assert path.rstrip("/") + found.address(found.outbound(CALL, "prod chat", 50).target).decode() == expected
 
 
-def test_queries_and_azures_own_paths_are_kept():
-    assert (
-        dialect(version="2024-10-21").address(b"/files?limit=5") == b"/openai/deployments/prod%20chat/files?limit=5&api-version=2024-10-21"
-    )
-    assert dialect(version="2024-10-21").address(b"/openai/models") == b"/openai/models?api-version=2024-10-21"
+@pytest.mark.parametrize(
+    ("base", "asked", "expected"),
+    [
+        (BASE, b"/files?limit=5", b"/openai/deployments/prod%20chat/files?limit=5&api-version=2024-10-21"),
+        (BASE, b"/openai/models", b"/openai/models?api-version=2024-10-21"),
+        (BASE + "/openai", b"/openai/models", b"/models?api-version=2024-10-21"),
+        (BASE + "/openai/v1", b"/openai/v1/models", b"/models?api-version=2024-10-21"),
+        (BASE, b"/openai/models?api-version=2024-06-01", b"/openai/models?api-version=2024-06-01"),
+    ],
+)
+def test_queries_and_azures_own_paths_are_kept(base, asked, expected):
+    assert dialect(base, "2024-10-21").address(asked) == expected
 
 
 def test_the_key_has_a_header_of_its_own():

@@ -21,6 +21,7 @@ from ninefold.domain.chat import (
     UsageReported,
 )
 from ninefold.domain.errors import (
+    ContextTooLong,
     DeadlineExceeded,
     InvalidRequest,
     RateLimited,
@@ -239,6 +240,7 @@ def test_unknown_events_are_read_over():
     [
         (400, "ValidationException", "messages.0 is empty", InvalidRequest, False),
         (400, "", "bad", InvalidRequest, False),
+        (400, "ValidationException", "Input is too long for requested model.", ContextTooLong, True),
         (400, "ValidationException", "The provided model identifier is invalid.", UpstreamRejected, True),
         (400, "ValidationException", "Invocation of model ID x with on-demand throughput isn't supported.", UpstreamRejected, True),
         (400, "IncompleteSignatureException", "", UpstreamRejected, True),

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ninefold.domain.errors import DeadlineExceeded, NinefoldError, RateLimited, Unavailable, UpstreamRejected
+from ninefold.domain.errors import ContextTooLong, DeadlineExceeded, NinefoldError, RateLimited, Unavailable, UpstreamRejected
 from ninefold.wire.retry_after import retry_after
 from ninefold.wire.status_meaning import meaning
 
 # What a 400 says about the deployment's model or account, not about the caller's request.
 _OURS = ("model identifier is invalid", "on-demand throughput", "marketplace", "legacy", "end of its life")
+
+# Bedrock's own words, and those it passes on from the model.
+_TOO_LONG = ("input is too long", "prompt is too long", "too many input tokens", "maximum context length")
 
 
 class _Message(msgspec.Struct):
@@ -38,6 +41,8 @@ def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[N
         return UpstreamRejected(
             f"The upstream refused this gateway's request ({kind or 'status 400'}); its operator must look at it."
         ), True
+    if status == 400 and any(words in said.lower() for words in _TOO_LONG):
+        return ContextTooLong(f"The upstream says: {said}"), True
     return meaning(status, headers, said)
 
 

@@ -53,7 +53,8 @@ class AzureDialect(OpenAiDialect):
         self._dated = api_version not in _UNDATED and not said.endswith("/v1")
         self._query = f"api-version={quote(api_version, safe='')}".encode() if api_version and api_version != "v1" else b""
         self._completion_tokens = not self._dated or (api_version or "") >= _COMPLETION_TOKENS_SINCE
-        root = "" if said.endswith(("/openai", "/openai/v1")) else "/openai"
+        self._said = next((each for each in (b"/openai/v1", b"/openai") if said.encode().endswith(each)), b"")
+        root = "" if self._said else "/openai"
         if self._dated:
             self._root = f"{root}/deployments/{quote(model, safe='')}".encode()
         else:
@@ -80,7 +81,11 @@ class AzureDialect(OpenAiDialect):
         path, _, query = target.partition(b"?")
         if not path.startswith(b"/openai/"):
             path = self._root + path
-        queries = [each for each in (query, self._query) if each]
+        elif self._said and path.startswith(self._said + b"/"):
+            path = path[len(self._said) :]
+        queries = [query] if query else []
+        if self._query and query.find(b"api-version=") < 0:
+            queries.append(self._query)
         return path + b"?" + b"&".join(queries) if queries else path
 
     def failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:

@@ -17,7 +17,6 @@ from ninefold.wire.bedrock.failures import failure
 from ninefold.wire.bedrock.sigv4 import Credentials, Request, sign
 from ninefold.wire.dialects import surfaces
 from ninefold.wire.dialects.dialect import Outbound, Signer, StreamScan
-from ninefold.wire.dialects.openai import OpenAiDialect
 from ninefold.wire.dialects.translated_scan import TranslatedScan
 
 CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
@@ -25,7 +24,6 @@ CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
 # Source: docs.aws.amazon.com/general/latest/gr/bedrock.html, endpoints of the runtime.
 _HOST = re.compile(r"bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\.")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d+")
-_ESTIMATE = OpenAiDialect()
 
 
 class BedrockDialect:
@@ -80,7 +78,9 @@ class BedrockDialect:
 
     def immediate(self, call: ModelCall) -> Whole | None:
         """Token counts: Bedrock counts for a few models only, so the answer is our estimate."""
-        return _ESTIMATE.immediate(call)
+        if call.operation is not Operation.COUNT_TOKENS:
+            return None
+        return Whole(body=surfaces.encode_count(call, surfaces.estimate_input(call)))
 
     def whole(self, call: ModelCall, body: bytes) -> Whole:
         """The answer, translated."""
