@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 
 import anthropic
 import openai
@@ -31,17 +33,19 @@ deployments:
   - {{name: keyed, provider: bedrock, base_url: "http://127.0.0.1:{bedrock}", region: eu-central-1, api_key: {{env: BEDROCK_KEY}}, model: "amazon.nova-lite-v1:0", price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
   - {{name: forged, provider: bedrock, base_url: "http://127.0.0.1:{bedrock}", region: eu-central-1, credentials: {{access_key_id: {{env: AWS_ID}}, secret_access_key: {{env: WRONG}}}}, model: x, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
   - {{name: rotating, provider: bedrock, base_url: "http://127.0.0.1:{bedrock}", region: eu-central-1, api_keys: [{{env: WRONG}}, {{env: BEDROCK_KEY}}], model: x, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
+  - {{name: vectors, provider: bedrock, base_url: "http://127.0.0.1:{bedrock}", region: eu-central-1, credentials: {{access_key_id: {{env: AWS_ID}}, secret_access_key: {{env: AWS_SECRET}}, session_token: {{env: AWS_TOKEN}}}}, model: "amazon.titan-embed-text-v2:0", price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
   - {{name: oai, provider: openai, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: gpt-5-mini, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
 models:
   - {{name: claude, route: {{strategy: priority, deployments: [signed]}}, timeouts: {timeouts}}}
   - {{name: nova, route: {{strategy: priority, deployments: [keyed]}}, timeouts: {timeouts}}}
   - {{name: forged, route: {{strategy: priority, deployments: [forged]}}, timeouts: {timeouts}}}
   - {{name: rotating, route: {{strategy: priority, deployments: [rotating]}}, timeouts: {timeouts}, retries: {{max_attempts: 3}}}}
+  - {{name: vectors, route: {{strategy: priority, deployments: [vectors]}}, timeouts: {timeouts}}}
   - {{name: safe, route: {{strategy: priority, deployments: [signed, oai]}}, timeouts: {timeouts}, retries: {{max_attempts: 3}}}}
 tenants:
   - name: acme
     keys: [{{name: ci, secret: {{env: ACME_KEY}}}}]
-    models: [claude, nova, forged, rotating, safe]
+    models: [claude, nova, forged, rotating, vectors, safe]
     budgets: [{{limit_usd: 5.00, window: month}}]
 """  # noqa: E501  a deployment a line reads best
 TIMEOUTS = "{first_token_s: 1.0, idle_s: 1.0, total_s: 6}"
@@ -186,6 +190,17 @@ def test_lengths_cached_tokens_and_filters(messages, client):
     assert (answer.stop_reason, answer.usage.output_tokens) == ("max_tokens", 7)
     assert messages.messages.create(model="claude", max_tokens=50, messages=said("this is cached")).usage.cache_read_input_tokens == 8
     assert client.chat.completions.create(model="claude", messages=said("refuse")).choices[0].finish_reason == "content_filter"
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_embeddings(client, encoding):
+    found = client.embeddings.create(model="vectors", input="hello", encoding_format=encoding)
+    vector = found.data[0].embedding
+    assert (vector if encoding == "float" else list(struct.unpack("<3f", base64.b64decode(vector)))) == [5.0, 0.5, -0.25]
+    assert found.usage.prompt_tokens == 2
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model="vectors", input=["a", "b"])
+    assert refused.value.param == "input"
 
 
 def test_what_bedrock_cannot_express_is_named(client):

@@ -1,4 +1,4 @@
-"""Amazon Bedrock: Converse and ConverseStream, signed or with an API key."""
+"""Amazon Bedrock: Converse, ConverseStream and embeddings by InvokeModel, signed or with an API key."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
-from ninefold.domain.answer import Whole
+from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unavailable, Unsupported
 from ninefold.domain.snapshot import Deployment
 from ninefold.wire.bedrock.converse import request, response, stream
+from ninefold.wire.bedrock.embeddings import request as embeddings_request
+from ninefold.wire.bedrock.embeddings import response as embeddings_response
 from ninefold.wire.bedrock.eventstream import FrameReader
 from ninefold.wire.bedrock.failures import failure
 from ninefold.wire.bedrock.sigv4 import Credentials, Request, sign
 from ninefold.wire.dialects import surfaces
 from ninefold.wire.dialects.dialect import Outbound, Signer, StreamScan
 from ninefold.wire.dialects.translated_scan import TranslatedScan
+from ninefold.wire.openai.embeddings import request as openai_embeddings_request
+from ninefold.wire.openai.embeddings import response as openai_embeddings_response
 
 CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
 
@@ -68,13 +72,15 @@ class BedrockDialect:
         return signed
 
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
-        """A conversation; the model stands in the path, and so does whether the answer is streamed."""
+        """A conversation, or texts to embed; the model stands in the path, and so does whether the answer is streamed."""
+        if call.operation is Operation.EMBEDDINGS:
+            body = embeddings_request.encode(openai_embeddings_request.decode(call.body), model=model)
+            return Outbound(target=_target(model, "invoke"), body=body)
         if call.operation is not Operation.CHAT:
-            raise Unsupported(f"Bedrock deployments answer chat here; {call.operation.value} needs another deployment.")
+            raise Unsupported(f"Bedrock deployments answer chat and embeddings here; {call.operation.value} needs another deployment.")
         cap = call.max_output_tokens or max_output_tokens
         body = request.encode(surfaces.decode_request(call), model=model, max_output_tokens=cap)
-        verb = "converse-stream" if call.stream else "converse"
-        return Outbound(target=f"/model/{quote(model, safe='')}/{verb}".encode(), body=body)
+        return Outbound(target=_target(model, "converse-stream" if call.stream else "converse"), body=body)
 
     def immediate(self, call: ModelCall) -> Whole | None:
         """Token counts: Bedrock counts for a few models only, so the answer is our estimate."""
@@ -84,6 +90,11 @@ class BedrockDialect:
 
     def whole(self, call: ModelCall, body: bytes) -> Whole:
         """The answer, translated."""
+        if call.operation is Operation.EMBEDDINGS:
+            asked = openai_embeddings_request.decode(call.body)
+            found = embeddings_response.decode(body, model=call.model, sent_bytes=sum(len(text.encode()) for text in asked.texts))
+            written = openai_embeddings_response.encode(found, model=call.model, encoding=asked.encoding)
+            return Whole(body=Splice(before=written[:-1], after=b"}"), usage=found.usage)
         result = response.decode(body, result_id=_answer_id(call), model=call.model)
         calls = tuple(part for choice in result.choices for part in choice.parts if isinstance(part, ToolCall))
         return Whole(body=surfaces.encode_response(call, result), usage=result.usage, tool_calls=calls)
@@ -95,6 +106,10 @@ class BedrockDialect:
     def failure(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[NinefoldError, bool]:
         """See `ninefold.wire.bedrock.failures`."""
         return failure(status, headers, body)
+
+
+def _target(model: str, verb: str) -> bytes:
+    return f"/model/{quote(model, safe='')}/{verb}".encode()
 
 
 def _answer_id(call: ModelCall) -> str:

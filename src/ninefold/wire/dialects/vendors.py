@@ -46,7 +46,7 @@ VENDORS: dict[str, Vendor] = {
     # Source: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html and aws.amazon.com/bedrock/pricing (Claude's shares).
     "bedrock": Vendor(
         dialect=BedrockDialect(),
-        operations=("chat", "count_tokens", "passthrough"),
+        operations=("chat", "embeddings", "count_tokens", "passthrough"),
         public_url="https://bedrock-runtime.{region}.amazonaws.com",
         cache_shares=(Decimal("0.1"), Decimal("1.25")),
         credentials=CREDENTIALS,
