@@ -183,6 +183,14 @@ def test_a_conversation_that_another_model_began_goes_on_at_gemini_and_the_other
         assert "r-clock" in text(asked(client, second, turns, tools=TOOLS))
 
 
+def test_thoughts_that_another_vendor_signed_do_not_reach_gemini_as_its_own(client):
+    thinking = types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)
+    answer = asked(client, "on-anthropic", "think deep thoughts", thinking_config=thinking, max_output_tokens=2000)[0]
+    turns = [types.UserContent("think deep thoughts"), answer.candidates[0].content, types.UserContent("and now")]
+    for model in ("on-gemini", "on-anthropic"):
+        assert text(asked(client, model, turns)) == "You said: and now"
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_a_named_function_and_json_schema(scene, client, model):
     named = types.FunctionCallingConfig(mode=types.FunctionCallingConfigMode.ANY, allowed_function_names=["clock"])
@@ -387,6 +395,8 @@ def test_an_openai_client_calls_tools_on_gemini(scene, model, stream):
         for other in ("on-openai", "on-anthropic"):
             moved = client.chat.completions.create(model=other, messages=turns, tools=OPENAI_TOOLS)
             assert "result of clock" in moved.choices[0].message.content
+        sent = scene.openai.seen[-1][2]["messages"]
+        assert all(len(call["id"]) <= 40 for call in sent[1]["tool_calls"])  # the vendor's own limit
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -15,6 +15,7 @@ from ninefold.wire.anthropic.messages import request as anthropic
 from ninefold.wire.anthropic.messages import response as anthropic_response
 from ninefold.wire.gemini.generate import request as gemini
 from ninefold.wire.gemini.generate import response as gemini_response
+from ninefold.wire.gemini.generate import signature
 from ninefold.wire.openai.chat import request as openai
 from ninefold.wire.openai.chat import response as openai_response
 
@@ -172,3 +173,22 @@ def test_another_vendors_reasoning_survives_a_gemini_caller(reasoning):
     contents = [{"role": "user", "parts": [{"text": "?"}]}, {"role": "model", "parts": [written, {"text": "x"}]}]
     request = gemini.decode(json.dumps({"contents": contents}).encode(), "m", stream=False)
     assert request.turns[1].parts == (reasoning, Text(text="x"))
+
+
+def test_other_vendors_get_bare_ids_and_gemini_no_foreign_signatures():
+    joined = call_ids.join("call_1", "AbC+/w==")
+    kept = {"role": "user", "content": f'say "id": "x{call_ids.MARK}bZZ"'}
+    messages = [kept, {"role": "assistant", "tool_calls": [{"id": joined}]}, {"role": "tool", "tool_call_id": joined, "content": "x"}]
+    stripped = json.loads(call_ids.stripped(json.dumps({"messages": messages}).encode()))
+    assert stripped["messages"] == [
+        kept,
+        {"role": "assistant", "tool_calls": [{"id": "call_1"}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "x"},
+    ]
+    for reasoning in (Reasoning(text="hm", signature="c2ln"), Reasoning(redacted="sealed")):
+        part = gemini_response.write_thought(reasoning)
+        sent = json.loads(signature.without_foreign(json.dumps([part, {"text": part["thoughtSignature"]}]).encode()))
+        assert sent[0]["thoughtSignature"] == signature.UNSIGNED
+        assert sent[1]["text"] == part["thoughtSignature"]
+    own = json.dumps(gemini_response.write_thought(Reasoning(text="hm", signature="gemini-QUJD"))).encode()
+    assert signature.without_foreign(own) == own

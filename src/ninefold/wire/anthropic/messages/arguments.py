@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from ninefold.wire import vendor_json
+from ninefold.wire import call_ids, vendor_json
 
 _WRAPPED = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT = msgspec.json.Decoder(str)
@@ -43,6 +43,7 @@ def call_id(value: str) -> str:
 
     Source: the API's own check, "String should match pattern '^[a-zA-Z0-9_-]+$'". Ids are only compared within one request.
     """
+    value = call_ids.bare(value)
     if _ID.fullmatch(value):
         return value
     return _NOT_ID.sub(lambda match: f"_x{ord(match.group()):x}_", value) or "_"

@@ -228,7 +228,7 @@ def _document_source(document: Document, path: str) -> dict[str, object]:
 def _write_reasoning(part: Reasoning, path: str) -> dict[str, object]:
     if part.redacted is not None:
         return {"type": "redacted_thinking", "data": part.redacted}
-    if part.signature is None:
+    if part.signature is None or part.signature.startswith("gemini-"):  # what Gemini signed, Anthropic's verifier refuses
         where = f"{path.rsplit('.content[', 1)[0]}.reasoning_content"
         raise Unsupported("Anthropic takes back only reasoning that it signed; leave it out.", param=where)
     return {"type": "thinking", "thinking": part.text, "signature": part.signature}

@@ -10,6 +10,7 @@ from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import UpstreamRejected
 from ninefold.domain.usage import Usage
 from ninefold.wire.gemini.camel_object import camel
+from ninefold.wire.gemini.generate import signature
 from ninefold.wire.gemini.generate.usage import ReportedUsage
 from ninefold.wire.json_members import Members, encode, members, raw
 
@@ -70,13 +71,13 @@ _answer = msgspec.json.Decoder(WireAnswer)
 def request(call: ModelCall, max_output_tokens: int) -> bytes:
     """The caller's body with an output cap where there was none; which model is meant stands in the path alone."""
     # Written anew from its members rather than patched: a repeated member, read differently by the vendor, would slip past admission.
-    fields = _camel(members(call.body))
+    fields = _camel(members(signature.without_foreign(call.body)))
     fields.pop("model", None)
+    given = fields.get("generationConfig")
+    config = {} if given is None or bytes(given) == b"null" else _camel(members(bytes(given)))
     if call.max_output_tokens is None:
-        given = fields.get("generationConfig")
-        config = {} if given is None or bytes(given) == b"null" else _camel(members(bytes(given)))
         config["maxOutputTokens"] = raw(max_output_tokens)
-        fields["generationConfig"] = raw(config)
+    fields["generationConfig"] = raw(config)
     return encode(fields)
 
 

@@ -7,6 +7,7 @@ vendor's for Gemini's.
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode, b64encode
 
 from ninefold.domain.chat import Reasoning
@@ -18,6 +19,9 @@ _SEALED = b"\x009f-redacted:"
 # Gemini 3 refuses a call of the running turn without a signature; this one stands for calls that another model made.
 # Source: ai.google.dev/gemini-api/docs/thought-signatures, FAQ "transferring history from a different model".
 UNSIGNED = "skip_thought_signature_validator"
+# How those that are not Gemini's begin in base64, whichever alphabet it is written in.
+_FOREIGN_START = b'"ADlmLX'
+_FOREIGN_MEMBER = re.compile(rb'("thought(?:Signature|_signature)"\s*:\s*)"ADlmLX(?:NpZ25hdHVyZT|JlZGFjdGVkO)[^"]*"')
 _FROM_URL = str.maketrans("-_", "+/")
 
 
@@ -54,3 +58,10 @@ def own(signature: str | None) -> str | None:
 def of_call(value: str) -> str | None:
     """A call's signature in base64 as it is usually written; None where it says nothing."""
     return None if not value or value == UNSIGNED else value.translate(_FROM_URL)
+
+
+def without_foreign(body: bytes) -> bytes:
+    """A caller's own request without signatures that are not Gemini's, which it would refuse."""
+    if body.find(_FOREIGN_START) < 0:
+        return body
+    return _FOREIGN_MEMBER.sub(rb'\1"' + UNSIGNED.encode() + b'"', body)

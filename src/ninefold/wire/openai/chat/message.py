@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ninefold.domain.chat import Document, Image, Part, Reasoning, Refusal, Role, Text, ToolCall, ToolResult, Turn
 from ninefold.domain.errors import InvalidRequest, Unsupported
+from ninefold.wire import call_ids
 from ninefold.wire.json_object import Extra, JsonObject
 from ninefold.wire.openai.chat import content, reasoning
 
@@ -128,7 +131,7 @@ def _write_answer(parts: tuple[Part, ...], path: str, message: dict[str, object]
         message["refusal"] = "".join(refusals)
     message.update(reasoning.members([part for part in parts if isinstance(part, Reasoning)]))
     if calls:
-        message["tool_calls"] = [tool_call(call) for call in calls]
+        message["tool_calls"] = [tool_call(replace(call, call_id=call_ids.bare(call.call_id))) for call in calls]
 
 
 def tool_call(call: ToolCall) -> dict[str, object]:
@@ -147,4 +150,4 @@ def _write_result(part: Part, path: str) -> dict[str, object]:
     if part.is_error and not (parts and parts[0].text.lower().startswith("error")):
         first = Text(text=f"Error: {parts[0].text}" if parts else "Error")
         parts = (first, *parts[1:])
-    return {"role": "tool", "tool_call_id": part.call_id, "content": _content(parts, path)}
+    return {"role": "tool", "tool_call_id": call_ids.bare(part.call_id), "content": _content(parts, path)}

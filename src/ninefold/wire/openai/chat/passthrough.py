@@ -11,7 +11,7 @@ from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import UpstreamRejected
 from ninefold.domain.usage import NO_USAGE, Usage
-from ninefold.wire import attribution
+from ninefold.wire import attribution, call_ids
 from ninefold.wire.json_members import encode, members, raw
 from ninefold.wire.token_count import TokenCount
 
@@ -93,7 +93,7 @@ def to_usage(found: WireUsage) -> Usage:
 def request(call: ModelCall, model: str, max_output_tokens: int) -> bytes:
     """The caller's body for the vendor: its model name, an output cap where there was none, usage asked for on streams."""
     # Written anew from its members rather than patched: a repeated member, read differently by the vendor, would slip past admission.
-    fields = members(call.body)
+    fields = members(call_ids.stripped(call.body) if call.has_tools else call.body)
     fields["model"] = raw(model)
     if call.max_output_tokens is None:
         name = "max_completion_tokens" if knows_completion_tokens(model) else "max_tokens"
