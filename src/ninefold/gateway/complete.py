@@ -131,7 +131,7 @@ class Gateway:
         def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
             line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
             parts.meter.close(hold)
-            parts.board.ended(won.deployment.name)
+            parts.dispatch.ended(won, outcome)
             route, envelopes = self._teller.tell(told, line, status, calls)
             return line, route, envelopes
 

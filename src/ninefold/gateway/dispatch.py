@@ -65,19 +65,15 @@ class Task(msgspec.Struct, kw_only=True):
 
 
 class Won(msgspec.Struct, kw_only=True):
-    """The attempt that brought content; it is not settled yet. `sent_at` is of the loop's clock."""
+    """The attempt that brought content; it is not settled yet. `facts` are members of a JSON object, each with a comma before it: what
+    was out of the ordinary on the way."""
 
     deployment: Deployment
     attempt_id: str
     attempts: int
     got: Whole | Stream
-    sent_at: float = 0.0
     first_content_s: float = 0.0
     facts: str = ""
-
-    def told(self, route: str) -> str:
-        """`route`, a JSON object, with what was out of the ordinary on the way."""
-        return route[:-1] + self.facts + "}" if self.facts else route
 
 
 class Dispatch:
@@ -138,6 +134,13 @@ class Dispatch:
             if task.hedged or task.promotions:
                 won.facts = _facts(task)
             return won
+
+    def ended(self, won: Won, outcome: Outcome) -> None:
+        """Nothing more comes of the attempt that won. A stream that its deployment cut short speaks against the deployment."""
+        self._board.ended(won.deployment.name)
+        if outcome is Outcome.CUT_SHORT:
+            error = StreamInterrupted("The stream was cut short.")
+            self._board.failed(won.deployment.name, error, asyncio.get_running_loop().time())
 
     # ── one attempt ──
 

@@ -107,7 +107,7 @@ class Lead:
         if line is None:
             line = self._line = self._parts.meter.settle(hold, won.attempt_id, usage, outcome)
             self._parts.meter.close(hold)
-            self._parts.board.ended(won.deployment.name)
+            self._parts.dispatch.ended(won, outcome)
             if self._left_as is not None:
                 self._teller.tell(told, line, self._left_as, ())
         return line

@@ -6,6 +6,7 @@ import json
 import pytest
 from tests.unit.gateway.scripted import Act, Scene, deployment, model
 
+from ninefold.domain.cost import Outcome
 from ninefold.domain.errors import NoRuleMatched, RateLimited, Unavailable, UpstreamRejected
 from ninefold.domain.snapshot import Promotion, Retries, Timeouts
 from ninefold.gateway.limits import Limits, attempt_limits
@@ -109,8 +110,7 @@ def test_an_answer_without_support_goes_on_to_the_next_class_and_is_paid_for():
         won = await scene.run()
         assert (won.deployment.name, won.attempts) == ("b", 2)
         assert scene.settled() == {"r1.1": ("completed", 10, 3)}
-        assert json.loads(won.told('{"class":"deterministic"}')) == {
-            "class": "deterministic",
+        assert json.loads("{" + won.facts.removeprefix(",") + "}") == {
             "promotions": [{"from": "deterministic", "to": "complex", "why": "low_support", "cost_usd": 1.6e-05}],
         }
         assert scene.health().in_flight.get("a", 0) == 0
@@ -164,7 +164,31 @@ def test_a_class_that_fails_hands_on_and_the_route_says_why(error, why, on):
         scene = Scene(model("a", "b"), {"a": [Act(fails=AttemptFailed(error))]}, rules)
         won = await scene.run()
         assert won.deployment.name == "b"
-        (promotion,) = json.loads(won.told('{"class":"deterministic"}'))["promotions"]
+        (promotion,) = json.loads("{" + won.facts.removeprefix(",") + "}")["promotions"]
         assert promotion == {"from": "deterministic", "to": "complex", "why": why, "cost_usd": 0}
+
+    asyncio.run(work())
+
+
+def test_streams_that_are_cut_short_after_their_first_words_open_the_breaker():
+    async def work():
+        scene = Scene(model("a"))
+        for _ in range(5):
+            won = await scene.run(stream=True)
+            scene.dispatch.ended(won, Outcome.CUT_SHORT)
+        assert scene.health().open == {"a"}
+        assert scene.health().in_flight.get("a", 0) == 0
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COMPLETED, Outcome.CANCELLED])
+def test_other_ends_do_not(outcome):
+    async def work():
+        scene = Scene(model("a"))
+        for _ in range(10):
+            won = await scene.run(stream=True)
+            scene.dispatch.ended(won, outcome)
+        assert scene.health().open == frozenset()
 
     asyncio.run(work())
