@@ -168,7 +168,7 @@ def may_go(each: Deployment, world: Snapshot, tenant: Tenant, call: ModelCall) -
     return True
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(worlds(), tenants, calls(), healths(), DRAWS, st.data())
 def test_no_plan_no_fallback_and_no_promotion_leaves_the_regions(world, tenant, call, health, draw, data):
     router = StrategyRouter(lambda: 1.0)
@@ -194,7 +194,7 @@ def test_no_plan_no_fallback_and_no_promotion_leaves_the_regions(world, tenant, 
     assert len(failed) <= plan.model.max_attempts
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(worlds(), tenants, calls(), healths(), DRAWS)
 def test_a_plan_holds_only_who_can_once_each_and_is_the_same_again(world, tenant, call, health, draw):
     router = StrategyRouter(lambda: 1.0)
@@ -219,7 +219,7 @@ def test_a_plan_holds_only_who_can_once_each_and_is_the_same_again(world, tenant
     assert planned(StrategyRouter(lambda: 9.0), world, tenant, call, health, draw) == plan
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(worlds(), tenants, calls(), st.data())
 def test_nobody_who_refused_or_kept_silent_is_asked_again_before_others(world, tenant, call, data):
     router = StrategyRouter(lambda: 1.0)
@@ -243,6 +243,7 @@ def test_nobody_who_refused_or_kept_silent_is_asked_again_before_others(world, t
             assert tried | refused >= {each.name for each in plan.deployments}
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["request", "request", "retry", "hedge"]), st.sampled_from([0.0, 0.1, 0.4, 1.0, 3.0, 11.0])), max_size=120
@@ -305,6 +306,7 @@ def test_weights_are_honoured_within_a_confidence_bound(weights):
         assert abs(firsts[place] / count - share) <= 5 * math.sqrt(max(share * (1 - share), 1 / count) / count)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=6).filter(any), DRAWS)
 def test_a_draw_always_gives_an_order_with_the_weightless_last(weights, draw):
     deployments = [Deployment(name=str(n), provider="openai", base_url="http://h", model="m") for n in range(len(weights))]

@@ -20,6 +20,7 @@ VERBS = {
     "keys": "create, list and revoke API keys",
     "ledger": "read the ledger, or replay it from the journals",
     "traces": "show everything that is known about one request",
+    "route": "explain how one request was routed, and why",
     "budgets": "list each budget: its limit, what is spent, what is held",
     "version": "print the version",
 }

@@ -28,6 +28,12 @@ class _Route(msgspec.Struct):
     policy_version: str
 
 
+class _Candidate(msgspec.Struct):
+    deployment: str
+    taken: bool
+    why: str
+
+
 class _ToolEnvelope(msgspec.Struct):
     tool: str
     call_id: str
@@ -42,6 +48,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, str, int, str], tuple[Plan, str]] = {}
+        self._looked_at: dict[int, tuple[Plan, str]] = {}
 
     def text(self, plan: Plan, deployment: str, attempts: int, decision: Decision) -> str:
         """The route of one answer."""
@@ -60,6 +67,16 @@ class Routes:
             )
             known = self._known[key] = (plan, _encode(route)[:-1].decode() + ',"decision_id":"')
         return known[1] + decision.decision_id + '"}'
+
+    def on_record(self, plan: Plan, route: str) -> str:
+        """`route` with every deployment that was looked at, and why it was taken or not: what the records hold, too long for an answer."""
+        known = self._looked_at.get(id(plan))
+        if known is None or known[0] is not plan:
+            if len(self._looked_at) >= _ROUTES:
+                self._looked_at.clear()
+            looked_at = [_Candidate(deployment=each.deployment, taken=each.taken, why=each.why) for each in plan.considered]
+            known = self._looked_at[id(plan)] = (plan, ',"considered":' + _encode(looked_at).decode() + "}")
+        return route[:-1] + known[1]
 
 
 def tool_calls(calls: tuple[ToolCall, ...], offered: Mapping[str, str], verdict: SchemaVerdict) -> str:

@@ -33,7 +33,7 @@ class Teller:
         self.routes = envelope.Routes()
 
     def tell(self, told: Told, line: CostLine, status: str, calls: tuple[ToolCall, ...]) -> tuple[str, str]:
-        """The answer is on record, and its place in this worker free. Returns the route and the tool envelopes as they stand there."""
+        """The answer is on record, and its place in this worker free. Returns the route and the tool envelopes as they stand in it."""
         parts, asked = self._parts, told.asked
         if asked.place is not None:
             asked.place.leave()
@@ -45,7 +45,7 @@ class Teller:
             deployment=told.deployment,
             attempts=told.attempts,
             status=status,
-            route=route,
+            route=self.routes.on_record(told.plan, route),
             tool_calls=envelopes,
             first_token_ms=told.first_s * 1000,
             duration_ms=(parts.monotonic() - asked.began) * 1000,
