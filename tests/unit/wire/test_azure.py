@@ -6,12 +6,14 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.vendors.azure import PASSED
+from tests.vendors.azure import PASSED, AzureVendor
+from tests.vendors.script import Reply
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest, RateLimited, UpstreamRejected
 from ninefold.domain.snapshot import Deployment
 from ninefold.wire.dialects.azure import AzureDialect
+from ninefold.wire.openai.chat.scan import ChatScan
 
 BODY = b'{"model":"fast","messages":[{"role":"user","content":"hello"}]}'
 CALL = ModelCall(operation=Operation.CHAT, wire=Wire.OPENAI, model="fast", body=BODY)
@@ -104,3 +106,18 @@ def test_the_content_filter_says_what_it_found():
 )
 def test_other_errors_are_openais(status, body, expected):
     assert type(dialect().failure(status, {b"retry-after": b"3"}, json.dumps(body).encode())[0]) is expected
+
+
+@pytest.mark.parametrize("usage", [False, True])
+def test_verdicts_of_the_asynchronous_filter_never_break_the_last_event(usage):
+    told = Reply(words=["Hel", "lo"])
+    counted = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5} if usage else None
+    chunks = AzureVendor.chunks(AzureVendor.__new__(AzureVendor), "gpt-5-mini", told, "stop", counted)
+    scan = ChatScan(replace(CALL, stream=True, include_usage=usage))
+    events = (scan.feed(b"".join(chunks)) + scan.tail.with_member(b'"ninefold":{}')).split(b"\n\n")
+    assert events[-2:] == [b"data: [DONE]", b""]
+    documents = [json.loads(event.removeprefix(b"data: ")) for event in events[:-2]]
+    assert "".join(d["choices"][0].get("delta", {}).get("content") or "" for d in documents if d["choices"]) == "Hello"
+    assert [d["choices"][0]["finish_reason"] for d in documents if d["choices"]].count("stop") == 1
+    assert "ninefold" in documents[-1]
+    assert bool(documents[-1].get("usage")) is usage

@@ -36,6 +36,8 @@ from ninefold.wire.bedrock.eventstream import FrameReader
 from ninefold.wire.bedrock.failures import failure
 from ninefold.wire.dialects.translated_scan import TranslatedScan
 
+from .answers import json_objects
+
 USAGE = {
     "inputTokens": 4,
     "outputTokens": 30,
@@ -227,6 +229,43 @@ def test_exceptions_inside_a_stream(name, kind):
 def test_arguments_of_no_call_are_refused():
     with pytest.raises(UpstreamRejected):
         scan().feed(START + delta(0, toolUse={"input": "{"}))
+
+
+@pytest.mark.parametrize("start", [{"image": {"format": "png"}}, {"toolResult": {"toolUseId": "a"}}])
+def test_blocks_that_others_have_no_place_for_are_refused(start):
+    with pytest.raises(UpstreamRejected):
+        scan().feed(START + event("contentBlockStart", {"contentBlockIndex": 0, "start": start}))
+
+
+made = st.lists(st.tuples(st.from_regex(r"[a-zA-Z0-9_-]{1,20}", fullmatch=True), json_objects()), min_size=1, max_size=4)
+
+
+@pytest.mark.parametrize("wire", [Wire.ANTHROPIC, Wire.OPENAI])
+@given(calls=made, data=st.data())
+def test_calls_lose_nothing_on_the_way(wire, calls, data):
+    whole = response.decode(
+        b'{"output":{"message":{"content":['
+        + b",".join(
+            b'{"toolUse":{"toolUseId":"t%d","name":"%b","input":%b}}' % (i, name.encode(), text.encode())
+            for i, (name, text) in enumerate(calls)
+        )
+        + b']}},"stopReason":"tool_use"}',
+        result_id="r",
+        model="m",
+    )
+    expected = [(f"t{i}", name, text) for i, (name, text) in enumerate(calls)]
+    parts = [part for part in whole.choices[0].parts if isinstance(part, ToolCall)]
+    assert [(part.call_id, part.name, json.loads(part.arguments)) for part in parts] == [(i, n, json.loads(t)) for i, n, t in expected]
+    frames = [START]
+    for index, (call_id, name, text) in enumerate(expected):
+        frames.append(event("contentBlockStart", {"contentBlockIndex": index, "start": {"toolUse": {"toolUseId": call_id, "name": name}}}))
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
+        frames += [delta(index, toolUse={"input": text[a:b]}) for a, b in itertools.pairwise([0, *cuts, len(text)])]
+        frames.append(event("contentBlockStop", {"contentBlockIndex": index}))
+    found = scan(wire)
+    found.feed(b"".join([*frames, event("messageStop", {"stopReason": "tool_use"}), METADATA]))
+    assert found.complete
+    assert [(call.call_id, call.name, call.arguments) for call in found.tool_calls] == expected
 
 
 def test_unknown_events_are_read_over():

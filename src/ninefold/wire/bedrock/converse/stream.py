@@ -24,6 +24,7 @@ from ninefold.wire.bedrock.converse.response import ModelFields
 from ninefold.wire.bedrock.converse.usage import ReportedUsage
 from ninefold.wire.bedrock.eventstream import ERROR, EXCEPTION
 from ninefold.wire.bedrock.failures import event_error
+from ninefold.wire.json_members import ABSENT, is_given
 
 
 class _ToolStart(msgspec.Struct, rename="camel"):
@@ -33,6 +34,8 @@ class _ToolStart(msgspec.Struct, rename="camel"):
 
 class _Start(msgspec.Struct, rename="camel"):
     tool_use: _ToolStart | None = None
+    tool_result: msgspec.Raw = ABSENT
+    image: msgspec.Raw = ABSENT
 
 
 class _ToolDelta(msgspec.Struct):
@@ -106,7 +109,10 @@ class Decoder:
                 return []
 
     def _begin(self, found: _Event) -> list[Delta]:
-        tool = None if found.start is None else found.start.tool_use
+        start = found.start or _Start()
+        if is_given(start.tool_result) or is_given(start.image):
+            raise UpstreamRejected("The upstream began a block that cannot be translated.")
+        tool = start.tool_use
         if tool is None:
             return []
         call = _Call(index=self._tools)
