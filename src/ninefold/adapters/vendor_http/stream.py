@@ -10,7 +10,7 @@ from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.ports.http_client import HttpResponse, TransportDeadline, TransportFailed
 from ninefold.wire.dialects.dialect import StreamScan
-from ninefold.wire.pings import only_pings
+from ninefold.wire.pings import PING, only_pings
 
 
 class HttpStream:
@@ -70,7 +70,10 @@ class HttpStream:
             try:
                 ready = await self._read()
                 if ready:
-                    self._left_s = self._idle_s if not only_pings(ready) else self._left(by)
+                    if ready.startswith(PING):
+                        self._left_s = self._left(by) if only_pings(ready) else self._idle_s
+                    elif self._left_s is not self._idle_s:
+                        self._left_s = self._idle_s
                     return ready
                 if not scan.complete:
                     by = self._moved(by)

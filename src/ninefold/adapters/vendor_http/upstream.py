@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +24,7 @@ from ninefold.wire.passthrough import answer
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 1024 * 1024
+_PASSING: Final = Operation.PASSTHROUGH  # a name of the module costs a third of an enumeration's attribute
 _JSON: Final = b"application/json"
 _JSON_LINE: Final = b"content-type: application/json\r\n"
 
@@ -49,9 +50,10 @@ class HttpUpstream:
 
     async def open(self, deployment: Deployment, call: ModelCall, limits: AttemptLimits) -> Whole | Stream:
         """See the port."""
+        passing = call.operation is _PASSING
         try:
             target = self._target(deployment)
-            if call.operation is Operation.PASSTHROUGH:
+            if passing:
                 target = replace(target, dialect=PassingDialect(target.dialect))
             ready = target.dialect.immediate(call)
             if ready is not None:
@@ -65,32 +67,34 @@ class HttpUpstream:
         key = -1 if target.keys is None else target.keys.pick(now)
         try:
             response = await self._send(target, outbound, call, limits.deadlines, key)
-            if call.operation is Operation.PASSTHROUGH and answer.given_on(response.status):
+            if passing and answer.given_on(response.status):
                 return await _given_on(target, call, response, limits, key, now)
             if not 200 <= response.status < 300:
                 raise await self._failed(target, response, key)
             if call.stream:
                 stream = HttpStream(_streamed(target, response), target.dialect.scan(call), limits.deadlines.idle_s)
                 return await _begun(stream, target, key, now + limits.deadlines.first_byte_s)
-            return _typed(target.dialect.whole(call, await response.read(MAX_ANSWER_BYTES)), response)
+            whole = target.dialect.whole(call, await response.read(MAX_ANSWER_BYTES))
+            if whole.content_type != "application/json":
+                whole.content_type = response.headers.get(b"content-type", b"").decode("latin-1") or whole.content_type
+            return whole
         except (TransportFailed, TransportDeadline) as error:
             # What reached the vendor may be billed although nothing came back: the input side stands as an estimate.
             raise AttemptFailed(error, usage=_input_only(call) if error.sent else NO_USAGE) from error
         except UpstreamRejected as error:
             raise AttemptFailed(error, usage=_input_only(call)) from error
 
-    async def _send(self, target: Target, outbound: Outbound, call: ModelCall, deadlines: Deadlines, key: int) -> HttpResponse:
+    def _send(self, target: Target, outbound: Outbound, call: ModelCall, deadlines: Deadlines, key: int) -> Awaitable[HttpResponse]:
         headers = target.headers if target.keys is None else target.keys[key]
         if outbound.content_type:
             headers = headers.replace(_JSON_LINE, b"content-type: %b\r\n" % outbound.content_type, 1)
-        asked = outbound.target if target.address is None else target.address(outbound.target)
-        path = target.path + asked
+        path = target.path + (outbound.target if target.address is None else target.address(outbound.target))
         if path.startswith(b"/v1/v1/"):
             path = path[3:]
         if target.signer is not None:
             headers += target.signer(outbound.method, path, outbound.content_type or _JSON, outbound.body, self._wall())
-        headers += outbound.headers + b"traceparent: " + call.traceparent.encode() + b"\r\n"
-        return await self._client.send(target.origin, outbound.method, path, headers, outbound.body, deadlines)
+        headers = b"%b%btraceparent: %b\r\n" % (headers, outbound.headers, call.traceparent.encode())
+        return self._client.send(target.origin, outbound.method, path, headers, outbound.body, deadlines)
 
     def _target(self, deployment: Deployment) -> Target:
         found = self._targets.get(deployment.name)
@@ -150,13 +154,6 @@ def _rested(target: Target, key: int, for_s: float | None) -> bool:
     if target.keys is None or for_s is None:
         return False
     return target.keys.rest(key, for_s, asyncio.get_running_loop().time())
-
-
-def _typed(whole: Whole, response: HttpResponse) -> Whole:
-    """The answer, with its vendor's own content type where it is no JSON."""
-    if whole.content_type != "application/json":
-        whole.content_type = response.headers.get(b"content-type", b"").decode("latin-1") or whole.content_type
-    return whole
 
 
 def _input_only(call: ModelCall) -> Usage:
