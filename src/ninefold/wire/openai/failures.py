@@ -9,6 +9,7 @@ import msgspec
 from ninefold.domain.errors import (
     ContextTooLong,
     NinefoldError,
+    NoRuleMatched,
     RateLimited,
     Unavailable,
     UpstreamRejected,
@@ -42,6 +43,8 @@ def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[N
         found = _Error()
     if status == 400 and found.code == "context_length_exceeded":
         return ContextTooLong(f"The upstream says: {found.message or 'the conversation is too long'}", param=found.param), True
+    if status == 404 and found.code == NoRuleMatched.code:
+        return NoRuleMatched(found.message or "No rule answers this."), True  # our own rules deployment, which speaks this protocol
     return meaning(status, headers, found.message, found.param)
 
 
