@@ -26,7 +26,7 @@ from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.gateway.hedge import HedgeRefused, race
 from ninefold.gateway.held import HeldStream, TooLongToHold
-from ninefold.gateway.limits import Limits, attempt_limits
+from ninefold.gateway.limits import Limits, attempt_limits, ways_left
 from ninefold.gateway.promotion import LOW_SUPPORT, Promoted, lacks_support, stage_behind, stage_of
 from ninefold.ports.health_board import HealthBoard
 from ninefold.ports.meter import Hold, Meter
@@ -200,10 +200,10 @@ class Dispatch:
         return Won(deployment=deployment, attempt_id=attempt_id, attempts=0, got=got, first_content_s=now - sent_at)
 
     def _limits_of(self, task: Task, deployment: Deployment) -> AttemptLimits:
-        model, call = task.plan.model, task.call
-        ways = min(model.max_attempts, len(task.plan.deployments) * model.retries.per_deployment) - task.begun + 1
+        model, call, among = task.plan.model, task.call, len(task.plan.deployments)
         if task.begun == 1:
-            return self._limits.first(model, deployment, ways, stream=call.stream, output_cap=task.output_cap)
+            return self._limits.first(model, deployment, among, stream=call.stream, output_cap=task.output_cap)
+        ways = ways_left(model, among, task.begun)
         elapsed_s = asyncio.get_running_loop().time() - task.began
         return attempt_limits(model, deployment, ways, stream=call.stream, output_cap=task.output_cap, elapsed_s=elapsed_s)
 

@@ -15,17 +15,22 @@ class Limits:
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int, bool, int], tuple[Model, Deployment, AttemptLimits]] = {}
 
-    def first(self, model: Model, deployment: Deployment, ways: int, *, stream: bool, output_cap: int) -> AttemptLimits:
-        """Those of the first attempt of a plan with so many `ways`."""
-        key = (id(model), id(deployment), ways, stream, output_cap)
+    def first(self, model: Model, deployment: Deployment, among: int, *, stream: bool, output_cap: int) -> AttemptLimits:
+        """Those of the first attempt of a plan of `among` deployments."""
+        key = (id(model), id(deployment), among, stream, output_cap)
         known = self._known.get(key)
         if known is not None and known[0] is model and known[1] is deployment:
             return known[2]
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        limits = attempt_limits(model, deployment, ways, stream=stream, output_cap=output_cap, elapsed_s=0.0)
+        limits = attempt_limits(model, deployment, ways_left(model, among, 1), stream=stream, output_cap=output_cap, elapsed_s=0.0)
         self._known[key] = (model, deployment, limits)
         return limits
+
+
+def ways_left(model: Model, among: int, number: int) -> int:
+    """How many attempts are left where `among` deployments can be tried and this is attempt `number`; it counts as well."""
+    return min(model.max_attempts, among * model.retries.per_deployment) - number + 1
 
 
 def attempt_limits(model: Model, deployment: Deployment, ways: int, *, stream: bool, output_cap: int, elapsed_s: float) -> AttemptLimits:

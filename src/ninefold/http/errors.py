@@ -10,8 +10,6 @@ from ninefold.domain.errors import NinefoldError
 from ninefold.wire.anthropic import errors as anthropic
 from ninefold.wire.gemini import errors as gemini
 from ninefold.wire.gemini.generate import fields
-from ninefold.wire.gemini import errors as gemini
-from ninefold.wire.gemini.generate import fields
 from ninefold.wire.json_members import encode
 from ninefold.wire.openai import errors as openai
 from ninefold.wire.sse import event
@@ -77,15 +75,12 @@ def gemini_body(error: NinefoldError, request_id: str = "") -> bytes:
     """Google's envelope, which has no place for the request's id; the field is named as its callers name it."""
     del request_id
     return gemini.encode(
-        _said(error), code=row(error).status, reason=error.code, param=fields.named(error.param), retry_after_s=error.retry_after_s
-    )
-
-
-def gemini_body(error: NinefoldError, request_id: str = "") -> bytes:
-    """Google's envelope, which has no place for the request's id; the field is named as its callers name it."""
-    del request_id
-    return gemini.encode(
-        _said(error), code=row(error).status, reason=error.code, param=fields.named(error.param), retry_after_s=error.retry_after_s
+        _said(error),
+        code=row(error).status,
+        reason=error.code,
+        param=fields.named(error.param),
+        retry_after_s=error.retry_after_s,
+        more=_partial(error),
     )
 
 
@@ -135,11 +130,6 @@ def _partial(error: NinefoldError) -> dict[str, object]:
         "usage": {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "estimated": usage.estimated},
     }
     return told if partial.text is None else {**told, "partial_text": partial.text}
-
-
-def gemini_event(error: NinefoldError) -> bytes:
-    """The error inside a stream for a Gemini client."""
-    return event(gemini_body(error))
 
 
 def gemini_event(error: NinefoldError) -> bytes:

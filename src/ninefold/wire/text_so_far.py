@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from io import StringIO
 from typing import Final
 
 import msgspec
@@ -58,6 +59,7 @@ _openai = msgspec.json.Decoder(_OpenAi)
 _anthropic = msgspec.json.Decoder(_Anthropic)
 _responses = msgspec.json.Decoder(_Responses)
 _gemini = msgspec.json.Decoder(_Gemini)
+_array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def _of_openai(payload: bytes) -> str:
@@ -97,11 +99,18 @@ _READERS: Final[dict[Wire, Callable[[bytes], str]]] = {
 def text_so_far(call: ModelCall, events: bytes) -> str:
     """The text of the answer in `events`, whole events of a stream in the protocol of `call`; what is no text adds nothing."""
     read = _READERS[call.wire]
-    found: list[str] = []
+    found = StringIO()
     try:
-        for _, payload in EventReader().feed(events):
+        for payload in _payloads(events):
             if payload != b"[DONE]":
-                found.append(read(payload))
+                found.write(read(payload))
     except (msgspec.MsgspecError, UpstreamRejected):
         pass  # an event that is not of its protocol: what stood before it is the text so far
-    return "".join(found)
+    return found.getvalue()
+
+
+def _payloads(events: bytes) -> Iterable[bytes]:
+    if not events.startswith(b"["):
+        return (payload for _, payload in EventReader().feed(events))
+    # Gemini's other framing: the elements of one array, which is not closed before the last.
+    return map(bytes, _array.decode(events if events.endswith(b"]") else events + b"]"))

@@ -5,8 +5,12 @@ Source: google.aip.dev/193 "Errors"; cloud.google.com/apis/design/errors: `googl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 import msgspec
 
+NO_MORE: Final[Mapping[str, object]] = {}
 _MOST_TEXT = 300
 _DOMAIN = "ninefold"
 # Source: google/rpc/code.proto, "HTTP Mapping".
@@ -86,8 +90,16 @@ def decode(body: bytes) -> Status:
     return found.error
 
 
-def encode(message: str, *, code: int, reason: str, param: str | None = None, retry_after_s: float | None = None) -> bytes:
-    """The envelope; `code` is the HTTP status, `reason` a word of ours that programs may go by."""
+def encode(
+    message: str,
+    *,
+    code: int,
+    reason: str,
+    param: str | None = None,
+    retry_after_s: float | None = None,
+    more: Mapping[str, object] = NO_MORE,
+) -> bytes:
+    """The envelope; `code` is the HTTP status, `reason` a word of ours that programs may go by, `more` further members of the error."""
     details: list[dict[str, object]] = [
         {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason.upper(), "domain": _DOMAIN},
     ]
@@ -97,4 +109,4 @@ def encode(message: str, *, code: int, reason: str, param: str | None = None, re
     if retry_after_s is not None:
         details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{retry_after_s:.3f}s"})
     status = _WORDS.get(code, "INTERNAL")
-    return msgspec.json.encode({"error": {"code": code, "message": message, "status": status, "details": details}})
+    return msgspec.json.encode({"error": {"code": code, "message": message, "status": status, "details": details, **more}})
