@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import time
 
@@ -23,16 +24,21 @@ MODELS = """
   - {{name: kept, route: {{strategy: priority, deployments: [oai]}}, timeouts: {timeouts}, cache: {{ttl_s: 600}}}}
   - {{name: kept-ant, route: {{strategy: priority, deployments: [ant]}}, timeouts: {timeouts}, cache: {{ttl_s: 600}}}}
   - {{name: joined, route: {{strategy: priority, deployments: [oai]}}, timeouts: {timeouts}, coalesce: true, retries: {{max_attempts: 1}}}}
+  - name: batched
+    route: {{strategy: priority, deployments: [oai]}}
+    timeouts: {timeouts}
+    micro_batch_ms: 50
+    retries: {{max_attempts: 1}}
 """
 TENANTS = """
 tenants:
   - name: acme
     keys: [{name: ci, secret: {env: ACME_KEY}}, {name: cd, secret: {env: ACME_OTHER_KEY}}]
-    models: [kept, kept-ant, joined, on-openai, on-legacy]
+    models: [kept, kept-ant, joined, batched, on-openai, on-legacy]
     budgets: [{limit_usd: 5.00, window: month}]
   - name: globex
     keys: [{name: ci, secret: {env: GLOBEX_KEY}}]
-    models: [kept, kept-ant, joined, on-openai]
+    models: [kept, kept-ant, joined, batched, on-openai]
   - name: slow
     keys: [{name: ci, secret: {env: SLOW_KEY}}]
     models: [kept]
@@ -73,21 +79,19 @@ def user(text):
 
 def ask(scene, text, *, model="kept", key=KEY, headers=None, **more):
     """Headers and answer of a whole chat."""
-    raw = client(scene, key).chat.completions.with_raw_response.create(
-        model=model, messages=user(text), extra_headers=headers or {}, **more
-    )
-    return raw.headers, raw.parse()
+    with client(scene, key) as speak:
+        raw = speak.chat.completions.with_raw_response.create(model=model, messages=user(text), extra_headers=headers or {}, **more)
+        return raw.headers, raw.parse()
 
 
 def stream(scene, text, *, model="kept", key=KEY, headers=None):
     """Headers, text and the ninefold member of a streamed chat."""
-    raw = client(scene, key).chat.completions.with_raw_response.create(
-        model=model, messages=user(text), extra_headers=headers or {}, stream=True
-    )
     said, member = "", None
-    for chunk in raw.parse():
-        member = getattr(chunk, "ninefold", member)
-        said += "".join(choice.delta.content or "" for choice in chunk.choices)
+    with client(scene, key) as speak:
+        raw = speak.chat.completions.with_raw_response.create(model=model, messages=user(text), extra_headers=headers or {}, stream=True)
+        for chunk in raw.parse():
+            member = getattr(chunk, "ninefold", member)
+            said += "".join(choice.delta.content or "" for choice in chunk.choices)
     return raw.headers, said, member
 
 
@@ -213,9 +217,8 @@ def test_two_at_once_are_one_for_the_vendor(scene, streamed):
     before = known(scene.platform)
     scene.openai.first_delay_s = 0.5
     scene.openai.delay_s = 0.02
-    speak = openai.AsyncOpenAI(base_url=f"{scene.platform.url}/v1", api_key=KEY, max_retries=0)
 
-    async def one(after_s):
+    async def one(speak, after_s):
         await asyncio.sleep(after_s)
         raw = await speak.chat.completions.with_raw_response.create(model="joined", messages=user(f"pair {streamed}"), stream=streamed)
         if not streamed:
@@ -226,7 +229,8 @@ def test_two_at_once_are_one_for_the_vendor(scene, streamed):
         return raw.headers["x-ninefold-cache"], said
 
     async def both():
-        return await asyncio.gather(one(0), one(0.2), one(0.55 if streamed else 0.3))
+        async with openai.AsyncOpenAI(base_url=f"{scene.platform.url}/v1", api_key=KEY, max_retries=0) as speak:
+            return await asyncio.gather(one(speak, 0), one(speak, 0.2), one(speak, 0.55 if streamed else 0.3))
 
     found = asyncio.run(both())
     assert [how for how, _ in found] == ["miss", "coalesced", "coalesced"]
@@ -393,6 +397,107 @@ def test_the_same_key_at_once_is_one_request(scene):
     assert len(scene.openai.seen) == 1
 
 
+def sent_embeddings(scene, wanted):
+    """Connections on which embedding requests, (key, input) each, have just left, one right behind the other."""
+    ready = [http.client.HTTPConnection("127.0.0.1", scene.platform.port, timeout=30) for _ in wanted]
+    for connection in ready:
+        connection.connect()
+    for connection, (key, texts) in zip(ready, wanted, strict=True):
+        body = json.dumps({"model": "batched", "input": texts})
+        connection.request("POST", "/v1/embeddings", body, {"authorization": f"Bearer {key}", "content-type": "application/json"})
+    return ready
+
+
+def embed_all(scene, wanted):
+    """Status and answer of embedding requests that are sent at once."""
+    found = []
+    for connection in sent_embeddings(scene, wanted):
+        reply = connection.getresponse()
+        found.append((reply.status, json.loads(reply.read())))
+        connection.close()
+    return found
+
+
+def warmed(scene, wanted):
+    """The worker has what a batch of this size holds: until then its members go alone."""
+
+    def one_request():
+        scene.openai.seen.clear()
+        embed_all(scene, wanted)
+        return len(scene.openai.seen) == 1
+
+    until(one_request, patience_s=10)
+    scene.openai.seen.clear()
+
+
+def vectors(answer):
+    return [(each["index"], each["embedding"][0]) for each in answer["data"]]
+
+
+def test_small_embeddings_at_once_are_one_request_and_each_pays_its_share(scene):
+    texts = ["a", ["bb", "ccc"], "dddd" * 10, ["e"]]
+    warmed(scene, [(KEY, each) for each in texts])
+    before = known(scene.platform)
+    answers = [answer for _, answer in embed_all(scene, [(KEY, each) for each in texts])]
+    assert len(scene.openai.seen) == 1
+    for asked, answer in zip(texts, answers, strict=True):
+        assert vectors(answer) == [(n, float(len(text))) for n, text in enumerate([asked] if isinstance(asked, str) else asked)]
+    lines = answered_lines(scene.platform, 4, since=before)
+    billed = sum(len(text) // 4 + 1 for text in scene.openai.seen[0][2]["input"])
+    assert sum(line["input_tokens"] for line in lines) == sum(answer["usage"]["prompt_tokens"] for answer in answers) == billed
+    assert sum(line["cost_nanos"] for line in lines) == billed * 250
+    assert {line["outcome"] for line in lines} == {"completed"}
+    assert len({line["trace_id"] for line in lines}) == 4
+    assert sorted(line["cost_nanos"] for line in lines) == sorted(round(answer["ninefold"]["cost_usd"] * 1e9) for answer in answers)
+
+
+def test_the_openai_client_does_not_notice_a_batch(scene):
+    with client(scene) as speak:
+        answer = speak.embeddings.create(model="batched", input=["one", "three"])
+    assert [each.embedding[0] for each in answer.data] == [3.0, 5.0]
+
+
+def test_no_batch_crosses_tenants_and_one_alone_is_sent_as_it_is(scene):
+    answers = embed_all(scene, [(KEY, "mine"), (SECRETS["GLOBEX_KEY"], "theirs")])
+    assert [vectors(answer) for _, answer in answers] == [[(0, 4.0)], [(0, 6.0)]]
+    assert sorted(body["input"] for _, _, body in scene.openai.seen) == ["mine", "theirs"]
+
+
+def test_a_batch_that_is_at_fault_is_taken_apart(scene):
+    warmed(scene, [(KEY, "one"), (KEY, "three")])
+    before = known(scene.platform)
+    scene.openai.fault = Fault("status", status=400, times=1)
+    answers = embed_all(scene, [(KEY, "one"), (KEY, "three")])
+    assert [vectors(answer) for _, answer in answers] == [[(0, 3.0)], [(0, 5.0)]]
+    assert len(scene.openai.seen) == 3
+    lines = answered_lines(scene.platform, 3, since=before)
+    assert sorted(line["outcome"] for line in lines) == ["completed", "completed", "failed"]
+    assert sum(line["input_tokens"] for line in lines) == 1 + 2
+
+
+def test_a_batch_whose_upstream_is_down_fails_once_for_all(scene):
+    warmed(scene, [(KEY, "one"), (KEY, "three")])
+    scene.openai.fault = Fault("status", status=500, times=1)
+    failed = embed_all(scene, [(KEY, "one"), (KEY, "three")])
+    assert [(status, answer["error"]["code"]) for status, answer in failed] == [(503, "unavailable")] * 2
+    assert len(scene.openai.seen) == 1, "an upstream that is down is not asked again by each of them"
+
+
+def test_one_that_hangs_up_does_not_stop_the_batch_and_pays_its_share(scene):
+    warmed(scene, [(KEY, "one"), (KEY, "three")])
+    before = known(scene.platform)
+    scene.openai.first_delay_s = 0.6
+    leaves, stays = sent_embeddings(scene, [(KEY, "leaves"), (KEY, "stays")])
+    time.sleep(0.3)
+    leaves.close()
+    assert stays.getresponse().status == 200
+    stays.close()
+    assert len(scene.openai.seen) == 1
+    lines = answered_lines(scene.platform, 2, since=before)
+    assert sorted(line["outcome"] for line in lines) == ["cancelled", "completed"]
+    assert sum(line["input_tokens"] for line in lines) == 4
+
+
 def test_an_answer_is_given_again_by_another_worker_and_after_kill_9(tmp_path):
     with OpenAiVendor() as oai, OpenAiVendor(legacy=True) as legacy, AnthropicVendor() as ant:
         scene = Scene(oai, legacy, ant)
@@ -407,7 +512,7 @@ def test_an_answer_is_given_again_by_another_worker_and_after_kill_9(tmp_path):
                 assert len(replies) < 200, "one worker never answered"
             assert {each.content for each in replies} == {first.content}
             platform.kill()
-            platform.start()
+            platform.start(within_s=120)
             after = post(platform, asked, headers=named)
             assert (after.headers["x-ninefold-cache"], after.content) == ("replay", first.content)
             assert len(oai.seen) == 1
@@ -424,5 +529,5 @@ def test_an_answer_is_given_again_by_another_worker_and_after_kill_9(tmp_path):
             assert oai.seen
             platform.kill()
             oai.first_delay_s = 0.0
-            platform.start()
+            platform.start(within_s=120)
             assert post(platform, asked, headers={"idempotency-key": "orphan"}).headers["x-ninefold-cache"] == "miss"

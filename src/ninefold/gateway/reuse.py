@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import msgspec
@@ -16,8 +17,9 @@ from ninefold.domain.snapshot import Deployment, Snapshot
 from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.gateway.answer import Answer, Book
 from ninefold.gateway.answer_key import AnswerKeys
-from ninefold.gateway.cache import ExactCache
+from ninefold.gateway.cache import ExactCache, Kept
 from ninefold.gateway.lead import Lead
+from ninefold.gateway.micro_batch import Member, MicroBatches, Part
 from ninefold.gateway.parts import Asked, Parts
 from ninefold.gateway.recording import Recording
 from ninefold.gateway.replay import Claim, ClaimedAnswer, Claims, again
@@ -50,11 +52,13 @@ class Reuse:
         self._teller = teller
         self.cache = ExactCache(parts.monotonic)
         self.claims = Claims(parts.answers, parts.holder, parts.wall)
+        self._batches = MicroBatches(parts, teller)
         self._running: dict[bytes, Recording] = {}
 
     def use(self, snapshot: Snapshot) -> None:
         """Requests from now on are judged by `snapshot`."""
-        self.models = frozenset(model.name for model in snapshot.models if model.cache_ttl_s > 0 or model.coalesce)
+        sharing = (model for model in snapshot.models if model.cache_ttl_s > 0 or model.coalesce or model.micro_batch_ms > 0)
+        self.models = frozenset(model.name for model in sharing)
         self._keys = AnswerKeys(snapshot)
         self.claims.ttl_s = snapshot.idempotency_ttl_s
 
@@ -94,7 +98,31 @@ class Reuse:
                 running = self._running.get(key)
                 if running is not None and running.joinable:
                     return await self._follow(request, running)
+        if model.micro_batch_ms > 0 and call.operation is Operation.EMBEDDINGS and claim is None:
+            bodiless = copy.copy(call)
+            bodiless.body = b""
+            shape = self._keys.key(request.hold.tenant, bodiless, request.decision.policy_version)
+            found = await self._batches.share(request.asked, request.decision, request.plan, request.hold, shape)
+            if found is not None:
+                return self._batched(request, *found, key)
         return await self._lead(request, key)
+
+    def _batched(self, request: _Request, member: Member, part: Part, key: bytes | None) -> Answer:
+        """A share of a batch, which is paid already."""
+        first_s = self._parts.monotonic() - request.asked.began
+        told = member.told(part.deployment, part.attempts, first_s)
+        model = request.plan.model
+        if key is not None and model.cache_ttl_s > 0 and request.asked.call.keep:
+            whole = part.whole
+            kept = Kept(deployment=part.deployment, tail=whole.body, tool_calls=(), content_type=whole.content_type)
+            self.cache.put(key, kept, model.cache_ttl_s)
+
+        def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
+            del usage, outcome  # settled with the batch
+            route, envelopes = self._teller.tell(told, part.line, status, calls)
+            return part.line, route, envelopes
+
+        return self._made(request, part.deployment, part.whole, book, first_s, MISS)
 
     async def _lead(self, request: _Request, key: bytes | None) -> Answer:
         lead = Lead(self._parts, self._teller, request.asked, request.decision, request.plan, request.hold)
