@@ -68,14 +68,14 @@ class AzureVendor(OpenAiVendor):
         }  # fmt: skip
         return JSONResponse({"error": error}, status_code=400)
 
-    def chunks(self, model, told, finish, usage):
+    def chunks(self, model, told, finish, usage, **more):
         """Azure opens with the verdict on the prompt; with the asynchronous filter, verdicts on the answer come in chunks of their own."""
         opening = b'data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}\n\n'
         verdict = (
             b'data: {"id":"","object":"","created":0,"model":"","choices":[{"index":0,"finish_reason":null,"content_filter_results":{},'
             b'"content_filter_offsets":{"check_offset":0,"start_offset":0,"end_offset":9}}]}\n\n'
         )
-        made = super().chunks(model, told, finish, usage)
+        made = super().chunks(model, told, finish, usage, **more)
         last = 2 if usage is None else 3
         return [opening, *made[:-last], verdict, made[-last], verdict, *made[-last + 1 :]]
 

@@ -28,6 +28,9 @@ WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIE
          500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
 
 
+LOGPROBS = {"chosenCandidates": [{"token": "You", "logProbability": -0.25}], "topCandidates": []}
+
+
 class GeminiVendor(Vendor):
     """Models whose name begins with `gemini-3` sign their calls, name them, and refuse a call of theirs that comes back unsigned."""
 
@@ -194,9 +197,10 @@ class GeminiVendor(Vendor):
         shared = {"modelVersion": model + "-001", "responseId": "resp-1"}
         if stream and request.query_params.get("alt") == "sse":
             error = {"code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE"}
-            return self.stream(self.chunks(parts, finish, usage, shared), fault, _event({"error": error}))
+            return self.stream(self.chunks(parts, finish, usage, shared, config), fault, _event({"error": error}))
         content = {"content": {"parts": parts, "role": "model"}} if parts else {}
-        candidates = [content | {"finishReason": finish, "index": n} for n in range(config.get("candidateCount", 1))]
+        logs = {"logprobsResult": LOGPROBS} if config.get("responseLogprobs") else {}
+        candidates = [content | logs | {"finishReason": finish, "index": n} for n in range(config.get("candidateCount", 1))]
         whole = {"candidates": candidates, "usageMetadata": usage} | shared
         return self.json([whole] if stream else whole)
 
@@ -217,19 +221,21 @@ class GeminiVendor(Vendor):
             parts.append(part)
         return parts
 
-    def chunks(self, parts, finish, usage, shared):
+    def chunks(self, parts, finish, usage, shared, config):
         out = []
         counts = {"promptTokenCount": usage["promptTokenCount"], "totalTokenCount": usage["promptTokenCount"]}
-        for part in parts:
-            pieces = [part | {"text": word} for word in part["text"].split(" ")] if part.get("thought") else [part]
-            if "text" in part and not part.get("thought"):
-                words = part["text"].split(" ")
-                pieces = [{"text": word if n == 0 else " " + word} for n, word in enumerate(words) if word or n]
-            for piece in pieces:
-                candidate = {"content": {"parts": [piece], "role": "model"}, "index": 0}
-                out.append(_event({"candidates": [candidate], "usageMetadata": counts} | shared))
-        last = {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": finish, "index": 0}
-        out.append(_event({"candidates": [last], "usageMetadata": usage} | shared))
+        logs = {"logprobsResult": LOGPROBS} if config.get("responseLogprobs") else {}
+        for index in range(config.get("candidateCount", 1)):
+            for part in parts:
+                pieces = [part | {"text": word} for word in part["text"].split(" ")] if part.get("thought") else [part]
+                if "text" in part and not part.get("thought"):
+                    words = part["text"].split(" ")
+                    pieces = [{"text": word if n == 0 else " " + word} for n, word in enumerate(words) if word or n]
+                for piece in pieces:
+                    candidate = {"content": {"parts": [piece], "role": "model"}, "index": index}
+                    out.append(_event({"candidates": [candidate], "usageMetadata": counts} | shared))
+            last = {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": finish, "index": index} | logs
+            out.append(_event({"candidates": [last], "usageMetadata": usage} | shared))
         return out
 
 

@@ -112,7 +112,9 @@ class OpenAiVendor(Vendor):
         usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
         if body.get("stream"):
             wanted = bool((body.get("stream_options") or {}).get("include_usage"))
-            events = self.chunks(body["model"], told, finish, usage if wanted else None)
+            events = self.chunks(
+                body["model"], told, finish, usage if wanted else None, n=body.get("n") or 1, logs=bool(body.get("logprobs"))
+            )
             return self.stream(events, fault, b'data: {"error":{"message":"scripted","type":"server_error"}}\n\n')
         message: dict = {"role": "assistant", "content": told.text or None, "refusal": told.refusal or None, "annotations": []}
         if told.thoughts and self.legacy:
@@ -122,34 +124,41 @@ class OpenAiVendor(Vendor):
             message["tool_calls"] = [
                 {"id": f"call_{i}", "type": "function", "function": {"name": n, "arguments": a}} for i, (n, a) in enumerate(told.calls)
             ]
-        choices = [{"index": i, "message": message, "logprobs": None, "finish_reason": finish} for i in range(body.get("n") or 1)]
+        logprobs = {"content": [logprob(word) for word in told.words]} if body.get("logprobs") else None
+        choices = [{"index": i, "message": message, "logprobs": logprobs, "finish_reason": finish} for i in range(body.get("n") or 1)]
         return self.json({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1_760_000_000, "model": body["model"] + "-2025-08-07",
             "choices": choices, "usage": usage, "service_tier": "default", "system_fingerprint": "fp_1",
         })  # fmt: skip
 
-    def chunks(self, model, told, finish, usage):
-        def chunk(delta, reason=None, *, choices=True, **more):
+    def chunks(self, model, told, finish, usage, *, n=1, logs=False):
+        def chunk(delta, reason=None, *, choices=True, index=0, **more):
+            logprobs = {"content": [logprob(delta["content"])]} if logs and delta.get("content") else None
             body = {
                 "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": model + "-2025-08-07",
                 "service_tier": "default", "system_fingerprint": "fp_1",
-                "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}] if choices else [],
+                "choices": [{"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}] if choices else [],
             } | more  # fmt: skip
             if usage is not None and "usage" not in more:
                 body["usage"] = None
             return b"data: " + json.dumps(body, separators=(",", ":")).encode() + b"\n\n"
 
-        yield_ = [chunk({"role": "assistant", "content": "" if not told.calls else None, "refusal": None})]
-        if told.thoughts and self.legacy:
-            yield_ += [chunk({"reasoning_content": w}) for w in told.thoughts.split(" ")]
-        if told.refusal:
-            yield_.append(chunk({"refusal": told.refusal}))
-        yield_ += [chunk({"content": word}) for word in told.words]
-        for index, (name, arguments) in enumerate(told.calls):
-            head = {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": ""}}
-            yield_.append(chunk({"tool_calls": [head]}))
-            yield_ += [chunk({"tool_calls": [{"index": index, "function": {"arguments": part}}]}) for part in fragments(arguments)]
-        yield_.append(chunk({}, finish))
+        yield_ = []
+        for number in range(n):
+            yield_.append(chunk({"role": "assistant", "content": "" if not told.calls else None, "refusal": None}, index=number))
+            if told.thoughts and self.legacy:
+                yield_ += [chunk({"reasoning_content": w}, index=number) for w in told.thoughts.split(" ")]
+            if told.refusal:
+                yield_.append(chunk({"refusal": told.refusal}, index=number))
+            yield_ += [chunk({"content": word}, index=number) for word in told.words]
+            for index, (name, arguments) in enumerate(told.calls):
+                head = {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": ""}}
+                yield_.append(chunk({"tool_calls": [head]}, index=number))
+                yield_ += [
+                    chunk({"tool_calls": [{"index": index, "function": {"arguments": part}}]}, index=number)
+                    for part in fragments(arguments)
+                ]
+            yield_.append(chunk({}, finish, index=number))
         if usage is not None:
             yield_.append(chunk({}, choices=False, usage=usage))
         yield_.append(b"data: [DONE]\n\n")
@@ -175,6 +184,10 @@ class OpenAiVendor(Vendor):
 
     async def models(self, request: Request):
         return self.json({"object": "list", "data": [{"id": "gpt-5-mini", "object": "model", "created": 1, "owned_by": "openai"}]})
+
+
+def logprob(token: str) -> dict:
+    return {"token": token, "logprob": -0.25, "bytes": list(token.encode()), "top_logprobs": []}
 
 
 def wanted_of(body: dict, last: dict) -> Wanted:
