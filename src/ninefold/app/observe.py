@@ -46,6 +46,7 @@ class RequestEvent(msgspec.Struct, omit_defaults=True):
     gen_ai_usage_output_tokens: int = 0
     cached_input_tokens: int = 0
     cost_nanos: int = 0
+    cache: str = ""
 
 
 class Observer:
@@ -136,6 +137,7 @@ class Observer:
         event.gen_ai_usage_output_tokens = usage.output_tokens
         event.cached_input_tokens = usage.cached_input_tokens
         event.cost_nanos = answer.cost_nanos
+        event.cache = "" if answer.cache == "bypass" else answer.cache
 
     def text(self) -> bytes:
         """All workers' metrics as Prometheus text."""
