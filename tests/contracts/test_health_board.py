@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 
 import pytest
 
 from ninefold.domain.errors import InvalidRequest, RateLimited, Unavailable
+from ninefold.domain.snapshot import BreakerRules, Deployment, Model, Snapshot
 from ninefold.routing.board import CLOSED, OPENED, BreakerBoard
 
 DOWN = Unavailable("down")
@@ -97,3 +99,72 @@ def test_an_answer_from_before_the_trip_closes_it_nowhere(make: Make):
     here.succeeded("d", NOW + 1)
     assert tell(here, there) == []
     assert [board.health(NOW + 2).open for board in (here, there)] == [{"d"}, {"d"}]
+
+
+def watching(board: BreakerBoard, **rules: float) -> BreakerBoard:
+    """A board that has been told of deployments whose speed matters."""
+    deployments = tuple(
+        Deployment(name=name, provider="openai", base_url="http://h", model="m", breaker=BreakerRules(**rules)) for name in "de"
+    )
+    model = Model(name="m", strategy="fastest", deployments=("d", "e"))
+    board.use(Snapshot(version=1, digest="", compiled_at=0.0, policy_version="", deployments=deployments, models=(model,)))
+    return board
+
+
+def test_breakers_follow_the_rules_of_their_deployment(make: Make):
+    board = watching(make("w1"), failures_in_a_row=2, cool_down_s=1.0)
+    fail(board, 1)
+    assert board.health(NOW).open == frozenset()
+    fail(board, 1)
+    assert board.health(NOW).open == {"d"}
+    assert board.health(NOW + 1.0).open == frozenset()
+
+
+def test_attempts_under_way_are_counted_until_they_end(make: Make):
+    board = make("w1")
+    for _ in range(2):
+        board.started("d", NOW)
+    assert board.health(NOW).in_flight["d"] == 2
+    board.succeeded("d", NOW, 0.1)
+    assert board.health(NOW).in_flight["d"] == 2
+    for _ in range(3):
+        board.ended("d")
+    assert board.health(NOW).in_flight["d"] == 0
+
+
+def test_a_slow_answer_counts_at_once_and_is_forgiven_over_ten_seconds(make: Make):
+    board = watching(make("w1"))
+    board.succeeded("d", NOW, 0.2)
+    board.succeeded("d", NOW + 1, 4.0)
+    assert board.health(NOW + 1).first_token_s["d"] == 4.0
+    board.succeeded("d", NOW + 11, 0.2)
+    assert board.health(NOW + 11).first_token_s["d"] == pytest.approx(0.2 + 3.8 / math.e)
+
+
+def test_streams_and_whole_answers_are_told_apart(make: Make):
+    board = watching(make("w1"))
+    board.succeeded("d", NOW, 0.2)
+    board.succeeded("d", NOW, 3.0, whole=True)
+    board.succeeded("e", NOW)
+    health = board.health(NOW)
+    assert (dict(health.first_token_s), dict(health.whole_s)) == ({"d": 0.2}, {"d": 3.0})
+
+
+def test_the_slowest_twentieth_is_known_after_ten_answers(make: Make):
+    board = watching(make("w1"))
+    for n in range(9):
+        board.succeeded("d", NOW + n / 100, 0.1)
+    assert "d" not in board.health(NOW + 1).p95_s
+    for n in range(191):
+        board.succeeded("d", NOW + 1 + n / 100, 2.0 if n % 12 == 0 else 0.1)
+    assert 1.6 <= board.health(NOW + 3).p95_s["d"] <= 2.4
+    for n in range(400):
+        board.succeeded("d", NOW + 4 + n / 100, 0.1)
+    assert board.health(NOW + 8).p95_s["d"] <= 0.15
+
+
+def test_who_was_not_asked_for_a_minute_is_unknown_again(make: Make):
+    board = watching(make("w1"))
+    board.succeeded("d", NOW, 9.0)
+    assert "d" in board.health(NOW + 59).first_token_s
+    assert "d" not in board.health(NOW + 61).first_token_s
