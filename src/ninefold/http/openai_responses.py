@@ -95,17 +95,22 @@ class Turn:
         self._tenant = tenant
         self._ttl_s = ttl_s
         self._max_bytes = max_bytes
-        self._keeps = False
+        self._items: bytes | None = None  # what is to be kept of the request; None where nothing is
         self._number = -1
 
     async def prepare(self, body: bytes) -> bytes:
         """The body with the items that came before; the previous id stays in it, for the answer to repeat."""
         previous, store = conversation.asked(body)
-        self._keeps = store and self._ttl_s > 0
-        if store and not self._keeps:
+        keeps = store and self._ttl_s > 0
+        if store and not keeps:
             body = conversation.not_kept(body)
-        if previous is None:
-            return body
+        if previous is not None:
+            body = await self._continued(body, previous)
+        if keeps:
+            self._items = conversation.input_items(body)
+        return body
+
+    async def _continued(self, body: bytes, previous: str) -> bytes:
         try:
             found = await self._kept.get(self._tenant, previous, self._kept.now())
         except NotFound as error:
@@ -115,21 +120,21 @@ class Turn:
             raise TooLarge("The conversation has grown larger than a request may be; begin a new one.", param="previous_response_id")
         return body
 
-    async def keep(self, call: ModelCall, data: bytes) -> None:
+    async def keep(self, data: bytes) -> None:
         """A finished answer is in the store before its last piece leaves."""
         if data.startswith(b"{"):
             answer = data
         else:
             answer = conversation.response_in(data)
             self._number = last_number(data, self._number)
-        if answer is None or not self._keeps:
+        if answer is None or self._items is None:
             return
         at = self._kept.now()
         stored = StoredResponse(
             tenant=self._tenant,
             response_id=conversation.answer_id(answer),
             answer=answer,
-            items=conversation.input_items(call.body),
+            items=self._items,
             created_at=at,
             expires_at=at + self._ttl_s,
         )

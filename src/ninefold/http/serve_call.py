@@ -55,7 +55,7 @@ class Memory(Protocol):
         """The body with what came before in it. Raises: NotFound, InvalidRequest, Unavailable."""
         ...
 
-    async def keep(self, call: ModelCall, data: bytes) -> None:
+    async def keep(self, data: bytes) -> None:
         """What has to be kept of the answer is, before `data`, its next or only piece, leaves. Raises: Unavailable."""
         ...
 
@@ -98,7 +98,7 @@ async def serve_call(
     answer = await gateway.complete(asked)
     visit.deployment = answer.deployment
     if memory is not None and answer.body is not None:
-        await memory.keep(call, answer.body)
+        await memory.keep(answer.body)
     visit.status = answer.status
     if answer.body is not None:
         lines = visit.headers(answer.content_type) + _answered(answer) + f"x-ninefold-cost-usd: {answer.cost_usd}\r\n".encode()
@@ -107,7 +107,7 @@ async def serve_call(
         return
     lines = visit.headers(surface.stream_type) + _answered(answer)
     try:
-        await _stream(visit, surface, answer, lines, call, memory)
+        await _stream(visit, surface, answer, lines, memory)
     finally:
         answer.abandon()
         gateway.inflight.leave(who.key_id, answer)
@@ -122,14 +122,14 @@ def _answered(answer: Answer) -> bytes:
     return lines.encode()
 
 
-async def _stream(visit: Visit, surface: Surface, answer: Answer, lines: bytes, call: ModelCall, memory: Memory | None) -> None:
+async def _stream(visit: Visit, surface: Surface, answer: Answer, lines: bytes, memory: Memory | None) -> None:
     exchange = visit.exchange
     exchange.start(200, lines + b"cache-control: no-cache\r\nx-accel-buffering: no\r\n")
     visit.outcome = "client_closed"
     try:
         while (data := await answer.next()) is not None:
             if memory is not None:
-                await memory.keep(call, data)
+                await memory.keep(data)
             await exchange.write(data)
         visit.outcome = "completed"
     except NinefoldError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
 import msgspec
 
@@ -10,6 +11,7 @@ from ninefold.domain.errors import InvalidRequest
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
+_T = TypeVar("_T")
 _AT = re.compile(r" - at `([^`]*)`$")
 
 Members = dict[str, msgspec.Raw]
@@ -29,6 +31,20 @@ def members(body: bytes) -> Members:
         return _members.decode(body)
     except msgspec.MsgspecError as error:
         raise invalid(error) from None
+    except RecursionError:
+        raise InvalidRequest("The request body is nested too deeply.") from None
+
+
+def read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
+    """A caller's `body` in the decoder's type. Raises: InvalidRequest naming the field, where it is one field's fault."""
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise invalid(error) from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("The request body is not valid UTF-8.") from None
+    except RecursionError:
+        raise InvalidRequest("The request body is nested too deeply.") from None
 
 
 def raw(value: object) -> msgspec.Raw:

@@ -8,8 +8,7 @@ import json
 import pytest
 
 from ninefold.adapters.memory.responses import MemoryResponseStore
-from ninefold.domain.call import ModelCall, Operation, Wire
-from ninefold.domain.errors import NotFound, StreamInterrupted, TooLarge, Unavailable
+from ninefold.domain.errors import InvalidRequest, NotFound, StreamInterrupted, TooLarge, Unavailable
 from ninefold.domain.principal import Principal
 from ninefold.http.openai_responses import Conversations
 
@@ -34,10 +33,8 @@ class Room:
     def prepare(self, **members):
         return json.loads(asyncio.run(self.turn.prepare(json.dumps({"model": "m", "input": "x"} | members).encode())))
 
-    def keep(self, data, *, stream=False, **members):
-        body = json.dumps({"model": "m", "input": "x"} | members).encode()
-        call = ModelCall(operation=Operation.CHAT, wire=Wire.OPENAI_RESPONSES, model="m", body=body, stream=stream)
-        asyncio.run(self.turn.keep(call, data))
+    def keep(self, data):
+        asyncio.run(self.turn.keep(data))
 
     def get(self, tenant="acme", at=100.0):
         return asyncio.run(self.store.get(tenant, "resp_nf_1", at))
@@ -61,10 +58,10 @@ def test_a_stream_is_kept_with_its_last_piece_and_not_before():
     room = Room()
     room.prepare(stream=True)
     for piece in (event("response.created", response=ANSWER, sequence_number=0), event("response.output_text.delta", delta="yes")):
-        room.keep(piece, stream=True)
+        room.keep(piece)
         with pytest.raises(NotFound):
             room.get()
-    room.keep(event("response.completed", response=ANSWER, sequence_number=2), stream=True)
+    room.keep(event("response.completed", response=ANSWER, sequence_number=2))
     assert json.loads(room.get().answer) == ANSWER
 
 
@@ -95,10 +92,18 @@ def test_what_cannot_be_an_id_is_not_looked_for(name):
 
 def test_a_conversation_does_not_grow_without_end():
     room = Room()
-    room.prepare()
-    room.keep(json.dumps(ANSWER).encode(), input="x" * 900)
+    room.prepare(input="x" * 900)
+    room.keep(json.dumps(ANSWER).encode())
     with pytest.raises(TooLarge, match="begin a new one"):
         Room(store=room.store).prepare(previous_response_id="resp_nf_1")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"input": "\xff"}', b'{"input": ' + b"[" * 5000, b'{"input": [{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}]}"]
+)
+def test_what_is_no_request_is_refused_before_anybody_is_asked(body):
+    with pytest.raises(InvalidRequest):
+        asyncio.run(Room().turn.prepare(body))
 
 
 def test_a_vendors_id_is_not_looked_for():
@@ -115,7 +120,7 @@ def test_an_answer_that_cannot_be_kept_is_an_error_that_says_what_to_do():
 
 def test_an_error_is_the_next_event_and_says_what_clients_look_for():
     room = Room()
-    room.keep(event("response.created", response=ANSWER, sequence_number=0) + event("x", sequence_number=6), stream=True)
+    room.keep(event("response.created", response=ANSWER, sequence_number=0) + event("x", sequence_number=6))
     lines = room.turn.error_event(StreamInterrupted("cut", param="p")).decode().split("\n")
     assert lines[0] == "event: error"
     said = json.loads(lines[1].removeprefix("data: "))

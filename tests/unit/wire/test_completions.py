@@ -105,6 +105,12 @@ def test_admission_knows_what_is_needed_and_refuses_what_cannot_be():
         assert refused.value.param == param
 
 
+@pytest.mark.parametrize("prompt", [b'"\xff"', b"[" * 5000 + b"]" * 5000])
+def test_admission_refuses_what_is_no_json(prompt):
+    with pytest.raises(InvalidRequest):
+        envelope.read(b'{"model": "m", "prompt": ' + prompt + b"}")
+
+
 USAGE = Usage(input_tokens=5, output_tokens=7, cached_input_tokens=2)
 
 

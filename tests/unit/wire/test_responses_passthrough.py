@@ -110,7 +110,9 @@ def test_nothing_is_sent_before_the_first_content():
         assert scan.feed(event) == b""
         assert not scan.started
     assert scan.feed(STREAM[3]).count(b"event: ") == 4
-    assert scan.usage.estimated
+    for _ in range(9):
+        scan.feed(sse("response.output_text.delta", sequence_number=4, delta="a word of 20 letters", item_id="msg", obfuscation="x" * 90))
+    assert (scan.usage.output_tokens, scan.usage.estimated) == ((9 * 20 + len("K\\u00f6ln \\n") + 3) // 4, True)
 
 
 @pytest.mark.parametrize("length", range(len(STREAM)))

@@ -6,7 +6,7 @@ import msgspec
 
 from ninefold.domain.call import LOGPROBS, NO_NEEDS, ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
-from ninefold.wire.json_members import invalid
+from ninefold.wire import json_members
 from ninefold.wire.token_count import MOST_TOKENS
 
 # Source: platform.openai.com/docs/api-reference/completions/create, `max_tokens`.
@@ -34,10 +34,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 def read(body: bytes) -> ModelCall:
     """The call in `body`. Every prompt of a list is answered `best_of` or `n` times. Raises: InvalidRequest naming the field."""
-    try:
-        found = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_decoder, body)
     if not found.model:
         raise InvalidRequest("A model must be named.", param="model")
     prompts = 1 if isinstance(found.prompt, str) or not found.prompt or isinstance(found.prompt[0], int) else len(found.prompt)

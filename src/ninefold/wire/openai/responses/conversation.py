@@ -9,7 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from ninefold.domain.errors import InvalidRequest
-from ninefold.wire.json_members import ABSENT, Members, encode, invalid, is_given, members, raw
+from ninefold.wire import json_members
+from ninefold.wire.json_members import ABSENT, Members, encode, is_given, members, raw
 from ninefold.wire.openai.responses import sealed
 from ninefold.wire.openai.responses.ids import OURS
 
@@ -18,10 +19,15 @@ _string = msgspec.json.Decoder(str)
 _PART_ECHOES = ("annotations", "logprobs")
 
 
-class _Kept(msgspec.Struct):
-    """A finished response object: its id, and what it brought."""
+class _Named(msgspec.Struct):
+    """A finished response object."""
 
     id: str
+
+
+class _Kept(msgspec.Struct):
+    """What a finished response object brought."""
+
     output: list[Members]
 
 
@@ -30,17 +36,22 @@ class _Asked(msgspec.Struct):
     previous_response_id: str | None = None
 
 
+_named = msgspec.json.Decoder(_Named)
 _kept = msgspec.json.Decoder(_Kept)
 _ENDINGS = (b"event: response.completed\n", b"event: response.incomplete\n")
 _asked = msgspec.json.Decoder(_Asked)
 
 
 def asked(body: bytes) -> tuple[str | None, bool]:
-    """The `previous_response_id` that is ours, if one is given, and whether the answer is to be kept. Raises: InvalidRequest."""
+    """The `previous_response_id` that is ours, if one is given, and whether the answer is to be kept.
+
+    What comes through here is JSON in UTF-8. Raises: InvalidRequest.
+    """
+    found = json_members.read(_asked, body)
     try:
-        found = _asked.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+        body.decode()
+    except UnicodeDecodeError:
+        raise InvalidRequest("The request body is not valid UTF-8.") from None
     previous = found.previous_response_id
     return previous if previous is not None and previous.startswith(OURS) else None, found.store is not False
 
@@ -67,7 +78,7 @@ def not_kept(body: bytes) -> bytes:
 
 def answer_id(answer: bytes) -> str:
     """The id of a response object."""
-    return _kept.decode(answer).id
+    return _named.decode(answer).id
 
 
 def response_in(events: bytes) -> bytes | None:

@@ -6,8 +6,8 @@ import msgspec
 
 from ninefold.domain.call import FILES, IMAGES, JSON_SCHEMA, LOGPROBS, NO_NEEDS, REASONING, TOOLS, ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest, Unsupported
-from ninefold.wire import attribution
-from ninefold.wire.json_members import ABSENT, invalid, is_given
+from ninefold.wire import attribution, json_members
+from ninefold.wire.json_members import ABSENT, is_given
 from ninefold.wire.openai.chat.envelope import FILE_TOKENS, IMAGE_TOKENS
 from ninefold.wire.openai.responses.ids import OURS
 from ninefold.wire.token_count import MOST_TOKENS
@@ -45,10 +45,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 def read(body: bytes) -> ModelCall:
     """The call in `body`. Raises: InvalidRequest naming the field; Unsupported for what has to outlive its request."""
-    try:
-        found = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_decoder, body)
     if not found.model:
         raise InvalidRequest("A model must be named.", param="model")
     if not (is_given(found.input) or is_given(found.prompt) or found.previous_response_id):

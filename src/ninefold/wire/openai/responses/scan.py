@@ -84,7 +84,8 @@ class ResponseScan:
 
     def _pass(self, name: str, payload: bytes) -> bytes:
         if name == "response.output_text.delta" or payload.find(_TEXT_DELTA, 0, 200) >= 0:
-            self._said(len(payload) // 4)  # a delta of a few letters comes in some two hundred bytes
+            start = payload.find(b'"delta":"') + 9
+            self._said(max(payload.find(b'"', start) - start, 1))  # up to the first quote, which is the end or an escaped one
             return event(payload, name)
         found = vendor_json.read(_event, payload, "an event of a response")
         kind = found.type or name
