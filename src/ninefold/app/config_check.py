@@ -176,6 +176,8 @@ class _Checks:
             return
         if vendor.public_url is None and provider not in INSIDE and deployment.get("base_url") is None:
             yield self._problem(steps, f"base_url is missing: every customer of {provider} has an address of their own")
+        if "{region}" in (vendor.public_url or "") and deployment.get("base_url") is None and deployment.get("region") is None:
+            yield self._problem(steps, f"region is missing: the address of {provider} names it")
         yield from self._credentials(steps, vendor, deployment)
         able = can_do(provider, model)
         if provider not in INSIDE:
