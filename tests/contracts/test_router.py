@@ -176,8 +176,8 @@ def test_a_wait_never_reaches_past_the_total_deadline(tried: list[str], elapsed_
 def chosen(strategy: str, *deployments: Deployment, health: Health = WELL, draw: float = 0.0, **asked: object) -> list[str]:
     world = snapshot(*deployments)
     weights = asked.pop("weights", ())
-    model = replace(world.models[0], strategy=strategy, weights=weights)  # type: ignore[arg-type]  # a tuple of numbers
-    wanted = replace(call(), **asked)  # type: ignore[arg-type]  # members of a call
+    model = replace(world.models[0], strategy=strategy, weights=weights)
+    wanted = replace(call(), **asked)
     return names(StrategyRouter(lambda: 1.0).plan(replace(world, models=(model,)), TENANT, wanted, health, draw))
 
 
@@ -255,7 +255,7 @@ def test_residency_and_reservation_and_abilities_come_before_everything(router: 
 
 def long_call(tokens: int, **more: object) -> ModelCall:
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "word " * tokens}]}).encode()
-    return replace(call(), body=body, input_tokens_bound=len(body), **more)  # type: ignore[arg-type]  # members of a call
+    return replace(call(), body=body, input_tokens_bound=len(body), **more)
 
 
 def test_a_context_that_is_too_small_is_left_out_refused_or_cut_for(router: Router):

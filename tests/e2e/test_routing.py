@@ -99,6 +99,7 @@ def test_a_failover_is_explained_attempt_by_attempt(platform, vendors):
     told = explained(platform, headers["x-ninefold-trace-id"])
     assert [(each["deployment"], each["outcome"]) for each in told["attempts"]] == [("us", "failed"), ("ant", "completed")]
     assert (told["class"], told["strategy"], told["deployment"]) == ("chat", "priority", "ant")
+    assert told["facts"]["failures"] == [{"deployment": "us", "error": "unavailable"}]
     people = platform.cli("route", "explain", headers["x-ninefold-trace-id"]).stdout
     assert "attempt 2 at ant: completed" in people
 

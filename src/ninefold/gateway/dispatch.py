@@ -43,8 +43,9 @@ _LEAST_PATIENCE_S = 0.05
 class Task(msgspec.Struct, kw_only=True):
     """What is to be dispatched: `output_cap` is the most output tokens a choice may have, injected where the caller set no cap.
 
-    The rest is how far it has come: attempts `begun` (and `named`, some of which never began), those that `failed`, the stage of the
-    plan, what was spent in it, and what there was of an answer that broke off unseen, because the model `holds_back` its streams.
+    The rest is how far it has come: attempts `begun` (and `named`, some of which never began), those that `failed` (and the `failures`
+    that are told of them), the stage of the plan, what was spent in it, and what there was of an answer that broke off unseen, because
+    the model `holds_back` its streams.
     """
 
     plan: Plan
@@ -55,6 +56,7 @@ class Task(msgspec.Struct, kw_only=True):
     named: int = 0
     begun: int = 0
     failed: list[Failure] = []
+    failures: list[dict[str, str]] = []
     hedged: bool = False
     called_off_nanos: int = 0
     stage: int = 0
@@ -131,7 +133,7 @@ class Dispatch:
                 deployment = better
                 continue
             won.attempts = task.begun
-            if task.hedged or task.promotions:
+            if task.failures or task.hedged or task.promotions:
                 won.facts = _facts(task)
             return won
 
@@ -329,13 +331,17 @@ class Dispatch:
 
 
 def _noted(task: Task, deployment: Deployment, failure: AttemptFailed) -> AttemptFailed:
+    task.failures.append({"deployment": deployment.name, "error": failure.error.code})
     task.failed.append(Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere, other_key=failure.other_key))
     return failure
 
 
 def _facts(task: Task) -> str:
-    """Members of a JSON object: that there was a hedge and what the attempt cost that it or the first one lost; the promotions."""
+    """Members of a JSON object: what failed and why; that there was a hedge and what the attempt cost that it or the first one lost; the
+    promotions."""
     members = ""
+    if task.failures:
+        members += ',"failures":' + msgspec.json.encode(task.failures).decode()
     if task.hedged:
         members += f',"hedged":true,"hedge_cost_usd":{usd(task.called_off_nanos)}'
     if task.promotions:

@@ -57,7 +57,9 @@ def test_every_attempt_has_its_intent_on_record_and_its_line():
         won = await scene.run()
         assert scene.intents() == [("r1.1", "a"), ("r1.2", "b"), ("r1.3", "c")]
         assert set(scene.settled()) == {"r1.1", "r1.2"}
-        assert (won.attempts, won.facts) == (3, "")
+        assert won.attempts == 3
+        failures = [{"deployment": name, "error": "unavailable"} for name in "ab"]
+        assert json.loads("{" + won.facts.removeprefix(",") + "}") == {"failures": failures}
 
     asyncio.run(work())
 
