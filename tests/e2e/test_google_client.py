@@ -27,7 +27,11 @@ deployments:
   - {{name: oai, provider: openai, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: gpt-5-mini, price: {{input_per_million: 0.25, output_per_million: 2.0}}}}
   - {{name: legacy, provider: openai, base_url: "http://127.0.0.1:{legacy}/v1", api_key: {{env: OPENAI_KEY}}, model: qwen-3, price: {{input_per_million: 0.1, output_per_million: 0.4}}}}
   - {{name: ant, provider: anthropic, base_url: "http://127.0.0.1:{anthropic}", api_key: {{env: ANTHROPIC_KEY}}, model: claude-haiku-4-5, price: {{input_per_million: 1.0, output_per_million: 5.0}}}}
+  - {{name: gem-embed, provider: gemini, base_url: "http://127.0.0.1:{gemini}", api_key: {{env: GEMINI_KEY}}, model: gemini-embedding-001, price: {{input_per_million: 0.15, output_per_million: 0}}}}
+  - {{name: oai-embed, provider: openai, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: text-embedding-3-small, price: {{input_per_million: 0.02, output_per_million: 0}}}}
 models:
+  - {{name: embed-gemini, route: {{strategy: priority, deployments: [gem-embed]}}}}
+  - {{name: embed-openai, route: {{strategy: priority, deployments: [oai-embed]}}}}
   - {{name: on-gemini, route: {{strategy: priority, deployments: [gem]}}, timeouts: {timeouts}}}
   - {{name: on-gemini-2, route: {{strategy: priority, deployments: [gem2]}}, timeouts: {timeouts}}}
   - {{name: on-openai, route: {{strategy: priority, deployments: [oai]}}, timeouts: {timeouts}}}
@@ -38,7 +42,7 @@ models:
 tenants:
   - name: acme
     keys: [{{name: ci, secret: {{env: ACME_KEY}}}}]
-    models: [on-gemini, on-gemini-2, on-openai, on-legacy, on-anthropic, "team/*"]
+    models: [on-gemini, on-gemini-2, on-openai, on-legacy, on-anthropic, "team/*", "embed-*"]
     budgets: [{{limit_usd: 5.00, window: month}}]
 """
 MODELS = ["on-gemini", "on-gemini-2", "on-openai", "on-legacy", "on-anthropic"]
@@ -266,7 +270,7 @@ def test_count_tokens(client, model):
 
 def test_the_models_of_this_caller(client):
     names = [model.name for model in client.models.list()]
-    assert names == [f"models/{name}" for name in [*MODELS, "team/any"]]
+    assert names == [f"models/{name}" for name in ["embed-gemini", "embed-openai", *MODELS, "team/any"]]
     one = client.models.get(model="on-gemini")
     assert "generateContent" in one.supported_actions
     with pytest.raises(errors.ClientError) as missing:
@@ -365,6 +369,29 @@ def test_a_model_with_a_slash_fails_over_to_another_vendor(scene, client):
     scene.gemini.fault = Fault("status", status=503)
     assert text(asked(client, "team/any", "hello", stream=True)) == "You said: hello"
     assert len(scene.openai.seen) == 1
+
+
+@pytest.mark.parametrize("model", ["embed-gemini", "embed-openai"])
+def test_embeddings_for_google_and_openai_clients(scene, client, model):
+    found = client.models.embed_content(model=model, contents=["four", "seventy"])
+    assert [e.values for e in found.embeddings] == [[4.0, 0.5, -0.25], [7.0, 0.5, -0.25]]
+    with openai.OpenAI(base_url=scene.platform.url + "/v1", api_key=KEY, max_retries=0) as other:
+        same = other.embeddings.create(model=model, input=["four", "seventy"])
+    assert [e.embedding for e in same.data] == [[4.0, 0.5, -0.25], [7.0, 0.5, -0.25]]
+    assert same.usage.prompt_tokens > 0
+    assert same.model == model
+    single = scene.platform.get(
+        f"/v1beta/models/{model}:embedContent", key=KEY, method="POST", body={"content": {"parts": [{"text": "four"}]}}
+    )
+    assert single[2]["embedding"]["values"] == [4.0, 0.5, -0.25]
+
+
+def test_what_embeddings_elsewhere_cannot_express_is_named(client):
+    typed = types.EmbedContentConfig(task_type="RETRIEVAL_QUERY", output_dimensionality=2)
+    assert client.models.embed_content(model="embed-gemini", contents="x", config=typed).embeddings[0].values == [1.0, 0.5]
+    with pytest.raises(errors.ClientError) as refused:
+        client.models.embed_content(model="embed-openai", contents="x", config=typed)
+    assert "requests[0].taskType" in refused.value.message
 
 
 OPENAI_TOOLS = [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in ("weather", "clock")]

@@ -23,6 +23,8 @@ TOOLS = {"functionDeclarations", "googleSearch", "codeExecution", "urlContext"}
 DECLARATION = {"name", "description", "parameters", "parametersJsonSchema", "response", "responseJsonSchema", "behavior"}
 MODES = {"AUTO", "ANY", "NONE", "VALIDATED"}
 OPAQUE = {"args", "response", "parametersJsonSchema", "responseJsonSchema", "properties"}
+METHODS = {"generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents"}
+EMBEDDED = {"model", "content", "taskType", "title", "outputDimensionality"}
 STAND_IN = "skip_thought_signature_validator"
 WORDS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
          500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
@@ -69,13 +71,26 @@ class GeminiVendor(Vendor):
         model, _, method = request.path_params["rest"].rpartition(":")
         if request.headers.get("x-goog-api-key") != self.key:
             return self.error(400, "API key not valid. Please pass a valid API key.", kind="API_KEY_INVALID")
-        if not model.startswith("gemini-") or method not in {"generateContent", "streamGenerateContent", "countTokens"}:
+        if not model.startswith("gemini-") or method not in METHODS:
             return self.error(404, f"models/{model} is not found for API version v1beta, or is not supported for {method}.")
+        if method in {"embedContent", "batchEmbedContents"}:
+            return self.embed(model, body, batch=method == "batchEmbedContents")
         if method == "countTokens":
             return self.count(model, body)
         if (said := self.wrong(model, body)) is not None:
             return self.error(400, said)
         return self.answer(model, body, fault, request, stream=method == "streamGenerateContent")
+
+    def embed(self, model, body, *, batch):
+        vectors = []
+        for each in body["requests"] if batch else [body]:
+            if unknown := set(each) - EMBEDDED:
+                return self.error(400, f'Invalid JSON payload received. Unknown name "{min(unknown)}": Cannot find field.')
+            if batch and each.get("model") != f"models/{model}":
+                return self.error(400, "* BatchEmbedContentsRequest.requests[0].model: unexpected model name format")
+            text = "".join(part["text"] for part in each["content"]["parts"])
+            vectors.append({"values": [float(len(text)), 0.5, -0.25][: each.get("outputDimensionality", 3)]})
+        return self.json({"embeddings": vectors} if batch else {"embedding": vectors[0]})
 
     def count(self, model, body):
         if set(body) - {"contents", "generateContentRequest"}:

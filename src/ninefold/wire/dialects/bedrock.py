@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
-from ninefold.domain.answer import Splice, Whole
+from ninefold.domain.answer import Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unavailable, Unsupported
@@ -17,11 +17,9 @@ from ninefold.wire.bedrock.embeddings import response as embeddings_response
 from ninefold.wire.bedrock.eventstream import FrameReader
 from ninefold.wire.bedrock.failures import failure
 from ninefold.wire.bedrock.sigv4 import Credentials, Request, sign
-from ninefold.wire.dialects import surfaces
+from ninefold.wire.dialects import embedders, surfaces
 from ninefold.wire.dialects.dialect import Outbound, Signer, StreamScan
 from ninefold.wire.dialects.translated_scan import TranslatedScan
-from ninefold.wire.openai.embeddings import request as openai_embeddings_request
-from ninefold.wire.openai.embeddings import response as openai_embeddings_response
 
 CREDENTIALS = ("access_key_id", "secret_access_key", "session_token")
 
@@ -74,7 +72,7 @@ class BedrockDialect:
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
         """A conversation, or texts to embed; the model stands in the path, and so does whether the answer is streamed."""
         if call.operation is Operation.EMBEDDINGS:
-            body = embeddings_request.encode(openai_embeddings_request.decode(call.body), model=model)
+            body = embeddings_request.encode(embedders.decode(call), model=model)
             return Outbound(target=_target(model, "invoke"), body=body)
         if call.operation is not Operation.CHAT:
             raise Unsupported(f"Bedrock deployments answer chat and embeddings here; {call.operation.value} needs another deployment.")
@@ -91,10 +89,8 @@ class BedrockDialect:
     def whole(self, call: ModelCall, body: bytes) -> Whole:
         """The answer, translated."""
         if call.operation is Operation.EMBEDDINGS:
-            asked = openai_embeddings_request.decode(call.body)
-            found = embeddings_response.decode(body, model=call.model, sent_bytes=sum(len(text.encode()) for text in asked.texts))
-            written = openai_embeddings_response.encode(found, model=call.model, encoding=asked.encoding)
-            return Whole(body=Splice(before=written[:-1], after=b"}"), usage=found.usage)
+            sent = embedders.sent_bytes(embedders.decode(call))
+            return embedders.encode(call, embeddings_response.decode(body, model=call.model, sent_bytes=sent))
         result = response.decode(body, result_id=_answer_id(call), model=call.model)
         calls = tuple(part for choice in result.choices for part in choice.parts if isinstance(part, ToolCall))
         return Whole(body=surfaces.encode_response(call, result), usage=result.usage, tool_calls=calls)

@@ -9,11 +9,14 @@ from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.errors import NinefoldError, Unsupported
-from ninefold.wire.dialects import surfaces
+from ninefold.wire.dialects import embedders, surfaces
 from ninefold.wire.dialects.dialect import Outbound, StreamScan
 from ninefold.wire.dialects.translated_scan import TranslatedScan
 from ninefold.wire.gemini.count_tokens import request as count_request
 from ninefold.wire.gemini.count_tokens import response as count_response
+from ninefold.wire.gemini.embeddings import passthrough as embeddings
+from ninefold.wire.gemini.embeddings import request as embed_request
+from ninefold.wire.gemini.embeddings import response as embed_response
 from ninefold.wire.gemini.failures import failure
 from ninefold.wire.gemini.generate import passthrough, request, response, stream
 from ninefold.wire.gemini.generate.scan import GenerateScan
@@ -30,7 +33,7 @@ class GeminiDialect:
         return lines if api_key is None else lines + b"x-goog-api-key: " + api_key.encode() + b"\r\n"
 
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
-        """Content to generate, or tokens to count."""
+        """Content to generate, texts to embed, or tokens to count."""
         model = model.removeprefix("models/")
         own = call.wire is Wire.GEMINI
         if call.operation is Operation.COUNT_TOKENS:
@@ -39,6 +42,11 @@ class GeminiDialect:
             else:
                 body = count_request.encode(surfaces.decode_request(call), model=model, wire=call.wire)
             return Outbound(target=_target(model, "countTokens"), body=body)
+        if call.operation is Operation.EMBEDDINGS:
+            if own:
+                method = "batchEmbedContents" if embeddings.is_batch(call) else "embedContent"
+                return Outbound(target=_target(model, method), body=embeddings.request(call, model))
+            return Outbound(target=_target(model, "batchEmbedContents"), body=embed_request.encode(embedders.decode(call), model=model))
         if call.operation is not Operation.CHAT:
             raise Unsupported(f"Gemini deployments do not answer {call.operation.value} here.")
         if own:
@@ -60,6 +68,11 @@ class GeminiDialect:
             return Whole(
                 body=Splice(before=trimmed[:-1], after=b"}") if own else surfaces.encode_count(call, count_response.decode(body)),
             )
+        if call.operation is Operation.EMBEDDINGS:
+            if own:
+                return embeddings.response(call, body)
+            sent = embedders.sent_bytes(embedders.decode(call))
+            return embedders.encode(call, embed_response.decode(body, model=call.model, sent_bytes=sent))
         if own:
             return passthrough.response(call, body)
         result = response.decode(body)

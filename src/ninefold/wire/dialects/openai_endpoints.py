@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ninefold.domain.answer import Whole
-from ninefold.domain.call import ModelCall, Operation
+from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.wire.dialects import embedders
 from ninefold.wire.dialects.dialect import Outbound
 from ninefold.wire.openai.embeddings import passthrough as embeddings
+from ninefold.wire.openai.embeddings import request as embed_request
+from ninefold.wire.openai.embeddings import response as embed_response
 from ninefold.wire.openai.media import passthrough as media
 from ninefold.wire.openai.moderations import passthrough as moderations
 from ninefold.wire.openai.rerank import passthrough as rerank
@@ -23,7 +26,13 @@ class Endpoint:
 
 
 def _embeddings(call: ModelCall, model: str) -> Outbound:
-    return Outbound(target=b"/embeddings", body=embeddings.request(call, model))
+    if call.wire is Wire.OPENAI:
+        return Outbound(target=b"/embeddings", body=embeddings.request(call, model))
+    return Outbound(target=b"/embeddings", body=embed_request.encode(embedders.decode(call), model=model))
+
+
+def _embedded(call: ModelCall, body: bytes) -> Whole:
+    return embeddings.response(call, body) if call.wire is Wire.OPENAI else embedders.encode(call, embed_response.decode(body))
 
 
 def _rerank(call: ModelCall, model: str) -> Outbound:
@@ -42,7 +51,7 @@ def _media(call: ModelCall, model: str) -> Outbound:
 _MEDIA = Endpoint(outbound=_media, whole=media.response)
 
 ENDPOINTS: dict[Operation, Endpoint] = {
-    Operation.EMBEDDINGS: Endpoint(outbound=_embeddings, whole=embeddings.response),
+    Operation.EMBEDDINGS: Endpoint(outbound=_embeddings, whole=_embedded),
     Operation.RERANK: Endpoint(outbound=_rerank, whole=rerank.response),
     Operation.MODERATIONS: Endpoint(outbound=_moderations, whole=moderations.response),
     Operation.IMAGES: _MEDIA,

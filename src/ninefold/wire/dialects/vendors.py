@@ -55,7 +55,7 @@ VENDORS: dict[str, Vendor] = {
     # there without being asked for costs nothing more.
     "gemini": Vendor(
         dialect=GeminiDialect(),
-        operations=("chat", "count_tokens"),
+        operations=("chat", "embeddings", "count_tokens", "passthrough"),
         public_url="https://generativelanguage.googleapis.com",
         cache_shares=(Decimal("0.1"), Decimal(1)),
     ),
