@@ -18,7 +18,6 @@ from ninefold.gateway.reuse import Reuse
 from ninefold.gateway.shedding import Gate
 from ninefold.gateway.telling import Teller, Told
 from ninefold.ports.meter import Hold, HoldRequest
-from ninefold.ports.recorder import RequestFacts
 from ninefold.ports.router import Plan
 
 
@@ -62,22 +61,24 @@ class Gateway:
                 answer = await self.reuse.answer(asked, decision, plan, request)
             else:
                 hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
-                cap = request.output_tokens_bound // max(asked.call.choices, 1)
-                won = await parts.dispatch.run(Task(plan=plan, call=asked.call, hold=hold, output_cap=cap))
-                first_s = parts.monotonic() - asked.began
-                book = self._book(asked, decision, plan, hold, won, first_s)
-                answer = Answer(won.deployment.name, facts.trace_id, book, won.got, first_s)
+                answer = await self._dispatched(asked, decision, plan, hold)
         except BaseException as error:
             cause = waiting.cause(error)
-            if asked.place is not None:
-                asked.place.leave()
-            self._refuse(facts, hold, cause)
+            self._refuse(asked, hold, cause)
             if cause is error:
                 raise
             raise cause from error
         finally:
             self.inflight.leave(facts.key_id, waiting)
         return await self._handed_over(asked, tenant, answer)
+
+    async def _dispatched(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold) -> Answer:
+        parts = self._parts
+        cap = hold.request.output_tokens_bound // max(asked.call.choices, 1)
+        won = await parts.dispatch.run(Task(plan=plan, call=asked.call, hold=hold, output_cap=cap))
+        first_s = parts.monotonic() - asked.began
+        book = self._book(asked, decision, plan, hold, won, first_s)
+        return Answer(won.deployment.name, asked.facts.trace_id, book, won.got, first_s)
 
     def _enforce(self, decision: Decision, model: str) -> None:
         if decision.allowed:
@@ -137,11 +138,13 @@ class Gateway:
 
         return book
 
-    def _refuse(self, facts: RequestFacts, hold: Hold | None, error: BaseException) -> None:
+    def _refuse(self, asked: Asked, hold: Hold | None, error: BaseException) -> None:
+        if asked.place is not None:
+            asked.place.leave()
         if hold is not None:
             self._parts.meter.close(hold)
         code, detail = (error.code, error.detail) if isinstance(error, NinefoldError) else ("client_closed", "")
-        self._parts.recorder.refused(facts, code, detail)
+        self._parts.recorder.refused(asked.facts, code, detail)
         self._parts.recorder.commit()
 
 

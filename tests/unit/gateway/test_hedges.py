@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from tests.unit.gateway.scripted import Act, Scene, model, texts
@@ -125,13 +126,16 @@ def test_when_there_is_no_hedge(names, more):
     asyncio.run(work())
 
 
-def test_a_deployment_that_rests_is_no_hedge():
+def test_a_deployment_that_has_come_to_rest_meanwhile_is_no_hedge():
     async def work():
         scene = Scene(model("a", "b", "c", hedge=HEDGE), {"a": [Act(after_s=5)]})
-        await scene.prepare()
+        running = asyncio.create_task(scene.run())
+        while not scene.asked:
+            await asyncio.sleep(0)
         for _ in range(5):
-            scene.board.failed("b", Unavailable("down"), asyncio.get_running_loop().time())
-        assert (await scene.run()).deployment.name == "c"
+            scene.board.failed("b", Unavailable("down"), time.monotonic())
+        assert (await running).deployment.name == "c"
+        assert scene.asked == ["a", "c"]
 
     asyncio.run(work())
 
@@ -240,5 +244,17 @@ def test_a_second_that_never_began_leaves_the_race_to_the_first():
             raise HedgeRefused
 
         assert await race(first(), 0.001, second, print) == "first"
+
+    asyncio.run(work())
+
+
+def test_a_stream_that_lost_in_the_same_moment_is_stopped_and_paid_for():
+    async def work():
+        scene = Scene(model("a", "b", hedge=HEDGE))
+        won = await scene.run(stream=True)
+        await won.got.next()
+        scene.dispatch._drop(scene.task, won)
+        assert scene.upstream.openings[0].stream.aborted
+        assert scene.settled() == {"r1.1": ("cancelled", 10, 1)}
 
     asyncio.run(work())

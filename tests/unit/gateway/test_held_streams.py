@@ -1,12 +1,13 @@
 """Streams that are kept back until their deployment has finished them."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.unit.gateway.scripted import Act, Scene, ScriptedStream, chunk, model, texts
 
 from ninefold.domain.errors import DeadlineExceeded, InvalidRequest, StreamInterrupted, Unavailable, UpstreamRejected
-from ninefold.domain.snapshot import Retries
+from ninefold.domain.snapshot import BreakerRules, Retries
 from ninefold.gateway import held
 from ninefold.gateway.held import HeldStream
 
@@ -132,6 +133,19 @@ def test_failures_while_it_is_held_open_the_breaker():
     async def work():
         scene = Scene(model("a", commit="complete", retries=Retries(max_attempts=1)), {"a": [CUT]})
         for _ in range(5):
+            with pytest.raises(StreamInterrupted):
+                await scene.run(stream=True)
+        assert scene.health().open == {"a"}
+
+    asyncio.run(work())
+
+
+def test_first_words_do_not_make_up_for_a_stream_that_breaks():
+    async def work():
+        rules = BreakerRules(failures_in_a_row=2, min_attempts=1000)
+        scene = Scene(model("a", commit="complete", retries=Retries(max_attempts=1)), {"a": [CUT]})
+        scene.deployments = (replace(scene.deployments[0], breaker=rules),)
+        for _ in range(2):
             with pytest.raises(StreamInterrupted):
                 await scene.run(stream=True)
         assert scene.health().open == {"a"}
