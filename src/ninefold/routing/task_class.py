@@ -40,7 +40,9 @@ class TaskClasses:
         if asked and asked not in self._classes:
             there_are = ", ".join(sorted(self._classes)) or "none"
             raise InvalidRequest(f"There is no task class {asked[:100]!r}; there are: {there_are}.", param="task_class")
-        text = last_user_text(call) if self.reads_text and call.operation is Operation.CHAT else None
+        # The conversation is decoded only where what it says can make a difference.
+        reads = asked in self._doubts if asked else bool(self._patterns)
+        text = last_user_text(call) if reads and call.operation is Operation.CHAT else None
         found = self._classes[asked] if asked else self._matching(text)
         if found is None:
             return None, ""
