@@ -8,12 +8,14 @@ from ninefold.domain.call import ModelCall, Operation
 from ninefold.domain.errors import ContextTooLong, Unavailable
 from ninefold.domain.snapshot import Deployment, Snapshot, Tenant
 from ninefold.ports.router import Edit, Failure, Health, Plan
+from ninefold.routing.affinity import with_favourite_first
 from ninefold.routing.budget import RetryBudget
 from ninefold.routing.context_fit import too_small
 from ninefold.routing.onward import onward
 from ninefold.routing.order import STRATEGIES, Moment
 from ninefold.routing.route import Leg, Route, RouteIndex, plan_of
 from ninefold.routing.task_class import FAILURES
+from ninefold.wire.prompts.prefix import prefix_digest
 
 _MOST_PLANS = 1_024  # there are n! orders of n deployments
 _FULL_RETRY_S = 1.0
@@ -76,6 +78,9 @@ def choose(route: Route, call: ModelCall, health: Health, draw: float, doubt: st
     full = _full(route, health)
     last = full | health.open
     ordered = [_ordered(leg, Moment(health=health, draw=draw, call=call), notes, full, last) for leg in route.legs]
+    if route.model.affinity and call.operation is Operation.CHAT:
+        prefix = prefix_digest(call)
+        ordered = [with_favourite_first(chosen, prefix, last) for chosen in ordered]
     names = tuple([tuple([each.name for each in chosen]) for chosen in ordered])
     key = (names, last, tuple(notes), edit, doubt) if last or notes or doubt else names
     found = route.plans.get(key)

@@ -103,7 +103,7 @@ class RouteIndex:
             budget=self._budget(model.name),
             bounded=any(each.max_in_flight is not None for each in every),
         )
-        if len(legs) == 1 and legs[0].strategy == "priority" and not route.bounded:
+        if len(legs) == 1 and legs[0].strategy == "priority" and not route.bounded and not model.affinity:
             route.plain = plan_of(route, [list(legs[0].deployments)], {}, "")
         return route
 
