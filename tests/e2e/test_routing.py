@@ -57,7 +57,7 @@ def ask(platform, model, text="hi", *, headers=None, **more):
 
 def explained(platform, trace_id):
     """What the command line says, once the ledger has it."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         done = platform.cli("route", "explain", trace_id, "--json")
         found = json.loads(done.stdout)["requests"][0] if done.returncode == 0 else {}
