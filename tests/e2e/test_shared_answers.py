@@ -215,8 +215,8 @@ def test_a_model_without_any_of_it_says_bypass(scene):
 @pytest.mark.parametrize("streamed", [False, True])
 def test_two_at_once_are_one_for_the_vendor(scene, streamed):
     before = known(scene.platform)
-    scene.openai.first_delay_s = 0.5
-    scene.openai.delay_s = 0.02
+    scene.openai.first_delay_s = 2.0
+    scene.openai.delay_s = 0.3
 
     async def one(speak, after_s):
         await asyncio.sleep(after_s)
@@ -230,7 +230,7 @@ def test_two_at_once_are_one_for_the_vendor(scene, streamed):
 
     async def both():
         async with openai.AsyncOpenAI(base_url=f"{scene.platform.url}/v1", api_key=KEY, max_retries=0) as speak:
-            return await asyncio.gather(one(speak, 0), one(speak, 0.2), one(speak, 0.55 if streamed else 0.3))
+            return await asyncio.gather(one(speak, 0), one(speak, 0.4), one(speak, 2.4 if streamed else 0.6))
 
     found = asyncio.run(both())
     assert [how for how, _ in found] == ["miss", "coalesced", "coalesced"]
@@ -244,7 +244,7 @@ def test_two_at_once_are_one_for_the_vendor(scene, streamed):
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_leader_that_hangs_up_leaves_the_answer_to_the_others(scene, streamed):
     before = known(scene.platform)
-    scene.openai.first_delay_s, scene.openai.delay_s = (0.1, 0.05) if streamed else (1.0, 0.0)
+    scene.openai.first_delay_s, scene.openai.delay_s = (0.1, 0.15) if streamed else (2.5, 0.0)
     asked = {"model": "joined", "messages": user(f"long {20 + streamed}"), "stream": streamed}
     headers = {"authorization": f"Bearer {KEY}"}
 
@@ -257,9 +257,9 @@ def test_a_leader_that_hangs_up_leaves_the_answer_to_the_others(scene, streamed)
                         await asyncio.sleep(30)
 
             leader = asyncio.create_task(lead())
-            await asyncio.sleep(0.4)
+            await asyncio.sleep(0.5)
             follower = asyncio.create_task(web.post("/v1/chat/completions", json=asked, headers=headers))
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.8)
             leader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await leader
@@ -292,7 +292,7 @@ def test_the_upstream_stops_when_the_last_has_gone_and_is_paid_once(scene):
 
     async def all_of_them():
         async with httpx.AsyncClient(base_url=scene.platform.url, timeout=30, trust_env=False) as web:
-            await asyncio.gather(one(web, 0.6), one(web, 1.2))
+            await asyncio.gather(one(web, 2.0), one(web, 3.5))
 
     asyncio.run(all_of_them())
     until(lambda: scene.openai.cancelled == 1, patience_s=5)
@@ -303,7 +303,7 @@ def test_the_upstream_stops_when_the_last_has_gone_and_is_paid_once(scene):
 
 
 def test_a_leader_that_fails_fails_for_all_and_each_is_on_record(scene):
-    scene.openai.first_delay_s = 0.5
+    scene.openai.first_delay_s = 2.0
     scene.openai.fault = Fault("status", status=500)
     asked = {"model": "joined", "messages": user("all fail")}
 
@@ -314,7 +314,7 @@ def test_a_leader_that_fails_fails_for_all_and_each_is_on_record(scene):
                 await asyncio.sleep(after_s)
                 return await web.post("/v1/chat/completions", json=asked, headers={"authorization": f"Bearer {KEY}"})
 
-            return await asyncio.gather(one(0), one(0.2))
+            return await asyncio.gather(one(0), one(0.4))
 
     replies = asyncio.run(both())
     assert len(scene.openai.seen) == 1
@@ -378,7 +378,7 @@ def test_an_error_and_a_broken_stream_free_the_key(scene):
 
 
 def test_the_same_key_at_once_is_one_request(scene):
-    scene.openai.first_delay_s = 0.5
+    scene.openai.first_delay_s = 2.0
     asked = {"model": "on-openai", "messages": user("at once")}
 
     async def both():
@@ -389,7 +389,7 @@ def test_the_same_key_at_once_is_one_request(scene):
                 headers = {"authorization": f"Bearer {KEY}", "idempotency-key": "at-once"}
                 return await web.post("/v1/chat/completions", json=asked, headers=headers)
 
-            return await asyncio.gather(one(0), one(0), one(0.2))
+            return await asyncio.gather(one(0), one(0), one(0.4))
 
     replies = asyncio.run(both())
     assert [each.status_code for each in replies] == [200] * 3
@@ -486,9 +486,9 @@ def test_a_batch_whose_upstream_is_down_fails_once_for_all(scene):
 def test_one_that_hangs_up_does_not_stop_the_batch_and_pays_its_share(scene):
     warmed(scene, [(KEY, "one"), (KEY, "three")])
     before = known(scene.platform)
-    scene.openai.first_delay_s = 0.6
+    scene.openai.first_delay_s = 2.0
     leaves, stays = sent_embeddings(scene, [(KEY, "leaves"), (KEY, "stays")])
-    time.sleep(0.3)
+    time.sleep(0.8)
     leaves.close()
     assert stays.getresponse().status == 200
     stays.close()

@@ -41,6 +41,11 @@ def test_a_scope_is_nobody_elses(one, other):
     assert (idempotency_scope(*one) == idempotency_scope(*other)) == (one == other)
 
 
+def test_parts_do_not_run_into_each_other():
+    assert len({idempotency_scope("ab", "c", "d"), idempotency_scope("a", "bc", "d"), idempotency_scope("a", "b", "cd")}) == 3
+    assert key(regions=("a", "b")) != key(regions=("ab",)) != key(task_class="ab")
+
+
 documents = st.dictionaries(
     names, st.one_of(st.integers(), st.booleans(), st.text(max_size=5), st.lists(st.integers(), max_size=3)), max_size=5
 )
