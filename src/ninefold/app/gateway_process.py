@@ -22,6 +22,7 @@ _POLL_S = 0.2
 _METRICS_S = 1.0
 _EVENTS_S = 0.05
 _RETRY_S = 0.5
+_BATCHES_S = 0.5
 _SWEEP_S = 30.0
 
 
@@ -41,6 +42,7 @@ async def serve(boot: Boot, log: Log) -> None:
     lifespan.add("metrics", wiring.metrics.publish, every_s=_METRICS_S)
     lifespan.add("claims", wiring.data_plane.gateway.reuse.claims.step, every_s=_EVENTS_S)
     lifespan.add("sweep", wiring.data_plane.gateway.reuse.claims.sweep, every_s=_SWEEP_S)
+    lifespan.add("batches", wiring.batches.step, every_s=_BATCHES_S)
     lifespan.add("fence", lambda: _leave_if_fenced(wiring, stop, log), every_s=_POLL_S)
     lifespan.start()
     if boot.fd is None:
@@ -53,7 +55,7 @@ async def serve(boot: Boot, log: Log) -> None:
     log.info("gateway.ready", worker=boot.worker, snapshot=wiring.data_plane.gateway.snapshot.version)
     await stop.wait()
     log.info("gateway.draining", in_flight=wiring.server.in_flight)
-    cut = await wiring.server.drain(boot.drain_s)
+    cut, _ = await asyncio.gather(wiring.server.drain(boot.drain_s), wiring.batches.stop(boot.drain_s))
     await lifespan.stop()
     wiring.metrics.settle()
     await _hand_over(wiring, log)

@@ -23,6 +23,9 @@ from ninefold.adapters.sql.leases import SqlLeaseStore
 from ninefold.adapters.sql.responses import SqlResponseStore
 from ninefold.adapters.sql.snapshots import SqlSnapshotStore
 from ninefold.adapters.vendor_http.upstream import HttpUpstream
+from ninefold.app.batch_calls import BatchCalls
+from ninefold.app.batch_runner import BatchRunner
+from ninefold.app.batch_wiring import make_runner, make_shelf
 from ninefold.app.follow import Follower
 from ninefold.app.logging import Log
 from ninefold.app.observe import Observer
@@ -38,6 +41,8 @@ from ninefold.gateway.dispatch import Dispatch
 from ninefold.gateway.parts import Parts
 from ninefold.http.control_proxy import ControlProxy
 from ninefold.http.data_plane import DataPlane, Surroundings
+from ninefold.http.openai_batches import Batches
+from ninefold.http.openai_files import Files
 from ninefold.http.openai_responses import Conversations
 from ninefold.http.visit import Ids
 from ninefold.identity.authenticate import KeyIndex
@@ -66,6 +71,7 @@ class GatewayWiring:
     server: HttpServer
     follower: Follower
     metrics: Observer
+    batches: BatchRunner
 
     async def close(self) -> None:
         """Nothing is open any more."""
@@ -101,14 +107,19 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
     upstream = HttpUpstream(client, {name: vendor.dialect for name, vendor in VENDORS.items()}, Secrets(environ).read)
     gateway = Gateway(_parts(opened, meter, board, upstream), opened.snapshot)
     observer = Observer(events, data_dir / "run", boot.worker, board, gateway.inflight, monotonic=time.monotonic, wall=time.time)
+    ids = Ids(f"{boot.worker}-{epoch:x}", random.Random().getrandbits)
+    conversations = Conversations(SqlResponseStore(opened.database), time.time)
+    shelf = make_shelf(opened.database, data_dir)
     around = Surroundings(
-        ids=Ids(f"{boot.worker}-{epoch:x}", random.Random().getrandbits),
+        ids=ids,
         wall=time.time,
         monotonic=time.monotonic,
         metrics_text=observer.text,
         unready=lambda: "its epoch was ended by another worker" if meter.counts.fenced else "",
         control=ControlProxy(client, boot.control or "http://127.0.0.1:8081"),
-        conversations=Conversations(SqlResponseStore(opened.database), time.time),
+        conversations=conversations,
+        files=Files(shelf),
+        batches=Batches(shelf.store, time.time, shelf.new_id),
         observe=observer.observe,
     )
     plane = DataPlane(gateway, KeyIndex(opened.snapshot), around)
@@ -124,6 +135,7 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
         data_plane=plane,
         server=server,
         metrics=observer,
+        batches=make_runner(shelf, data_dir, BatchCalls(plane, conversations, ids, time.time, time.monotonic), boot.worker, log),
         follower=Follower(
             plane,
             SqlSnapshotStore(opened.database),

@@ -16,9 +16,13 @@ from ninefold.http.control_proxy import ControlProxy
 from ninefold.http.gemini_generate import GEMINI_GENERATE, as_asked, get_gemini_models
 from ninefold.http.gemini_generate import PREFIX as GEMINI_MODELS
 from ninefold.http.models import get_models
+from ninefold.http.openai_batches import PATH as BATCHES
+from ninefold.http.openai_batches import Batches
 from ninefold.http.openai_chat import OPENAI_CHAT
 from ninefold.http.openai_completions import OPENAI_COMPLETIONS
 from ninefold.http.openai_embeddings import OPENAI_EMBEDDINGS
+from ninefold.http.openai_files import PATH as FILES
+from ninefold.http.openai_files import Files
 from ninefold.http.openai_media import OPENAI_IMAGES, OPENAI_SPEECH, OPENAI_TRANSCRIPTION
 from ninefold.http.openai_moderations import OPENAI_MODERATIONS
 from ninefold.http.openai_rerank import OPENAI_RERANK
@@ -77,6 +81,8 @@ class Surroundings:
     unready: Callable[[], str]
     control: ControlProxy
     conversations: Conversations
+    files: Files
+    batches: Batches
     observe: Callable[[Visit, Surface | None, Answer | None, NinefoldError | None], None]
 
 
@@ -155,6 +161,12 @@ class DataPlane:
         elif path.startswith("/v1/responses/"):
             visit.who = authenticate(self.keys, exchange.headers, visit.started_at)
             await self._around.conversations.answer(visit, visit.who)
+        elif path == FILES or path.startswith(FILES + "/"):
+            visit.who = authenticate(self.keys, exchange.headers, visit.started_at)
+            await self._around.files.answer(visit, visit.who, self.gateway.snapshot.max_body_bytes)
+        elif path == BATCHES or path.startswith(BATCHES + "/"):
+            visit.who = authenticate(self.keys, exchange.headers, visit.started_at)
+            await self._around.batches.answer(visit, visit.who)
         elif path.startswith("/api/"):
             await self._around.control.forward(visit)
         elif path in {"/", "/console", "/docs"} or path.startswith("/console/"):

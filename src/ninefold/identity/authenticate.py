@@ -39,6 +39,15 @@ class KeyIndex:
         if digest is not None:
             del self._by_digest[digest]
 
+    def holder(self, key_id: str, now: float) -> Principal:
+        """Who holds the key of this id at `now`, for work that goes on after its request. Raises: Unauthenticated."""
+        found = self._by_digest.get(self._digest_of.get(key_id, ""))
+        if found is None:
+            raise Unauthenticated("this API key is not valid any more: it was revoked")
+        if found[0] <= now:
+            raise Unauthenticated("this API key has expired: ask for a new one")
+        return found[1]
+
     def find(self, digest: str) -> tuple[float, Principal] | None:
         """When the key of this digest expires (infinity: never), and its principal."""
         return self._by_digest.get(digest)
