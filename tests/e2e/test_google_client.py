@@ -90,10 +90,16 @@ def scene(running):
     return running
 
 
-@pytest.fixture
-def client(scene):
-    with genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=scene.platform.url)) as made:
+@pytest.fixture(scope="module")
+def google(running):
+    """One for all tests: making one reads the certificates of the whole world."""
+    with genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=running.platform.url)) as made:
         yield made
+
+
+@pytest.fixture
+def client(scene, google):
+    return google
 
 
 def config(**more) -> types.GenerateContentConfig:
