@@ -164,7 +164,7 @@ def test_a_vendor_that_accepts_and_says_nothing_is_left_in_time_and_stopped(benc
     assert bench.attempts[0] in {1, 2}
     assert bench.attempts[1] == 1
     assert waited(lambda: all(seen.left_at for seen in bench.primary.seen))
-    assert all(0.3 < seen.left_at - seen.at < 2 for seen in bench.primary.seen)
+    assert all(0.3 < seen.left_at - seen.at < 5 for seen in bench.primary.seen)
 
 
 @on("late")
@@ -208,7 +208,7 @@ def test_an_answer_without_its_last_word_ends_promptly_with_its_usage(bench, kin
     bench.primary.acts = [Act(kind)]
     began = time.monotonic()
     assert bench.ask() == TEXT
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     assert bench.attempts == (1, 0)
     assert bench.usage.completion_tokens == USAGE["completion_tokens"]
 
