@@ -118,7 +118,12 @@ class RouteIndex:
             deployment = self._deployments.get(name)
             if name in taken or deployment is None:
                 continue
-            why = kept_out(deployment, demand) or _below_floor(deployment, route.strategy, task_class)
+            others = kept or [(each, 0.0) for leg in before for each in leg.deployments]
+            why = (
+                kept_out(deployment, demand)
+                or _below_floor(deployment, route.strategy, task_class)
+                or _stranger(deployment, demand, others)
+            )
             if why is None:
                 kept.append((deployment, weight))
                 taken.add(name)
@@ -132,6 +137,13 @@ class RouteIndex:
             task_class=task_class,
             promotion=None if task_class is None else task_class.promotion,
         )
+
+
+def _stranger(deployment: Deployment, demand: Demand, others: list[tuple[Deployment, float]]) -> str | None:
+    """A path of one vendor's own means nothing to another, so that the first deployment decides whose it is."""
+    if demand.operation is Operation.PASSTHROUGH and others and others[0][0].provider != deployment.provider:
+        return f"does not speak the protocol of {others[0][0].provider}"
+    return None
 
 
 def plan_of(route: Route, ordered: list[list[Deployment]], notes: dict[str, str], doubt: str, edit: Edit | None = None) -> Plan:
