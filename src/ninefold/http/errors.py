@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ninefold.domain import errors
 from ninefold.domain.errors import NinefoldError
+from ninefold.wire import caller_fields
 from ninefold.wire.anthropic import errors as anthropic
 from ninefold.wire.gemini import errors as gemini
 from ninefold.wire.gemini.generate import fields
@@ -66,9 +67,21 @@ def openai_body(error: NinefoldError, request_id: str = "") -> bytes:
     return openai.encode(_said(error), type=row(error).openai_type, code=error.code, param=error.param, more=_partial(error))
 
 
+def responses_body(error: NinefoldError, request_id: str = "") -> bytes:
+    """The OpenAI envelope for a caller of the Responses API: the field is named as its callers name it."""
+    del request_id
+    param = caller_fields.named(error.param, caller_fields.RESPONSES)
+    return openai.encode(_said(error), type=row(error).openai_type, code=error.code, param=param, more=_partial(error))
+
+
 def anthropic_body(error: NinefoldError, request_id: str) -> bytes:
-    """The Anthropic envelope."""
-    return anthropic.encode(_said(error), type=row(error).anthropic_type, request_id=request_id, more=_partial(error))
+    """The Anthropic envelope, which has no place for a field: the message begins with it, as the vendor's own do."""
+    said, field = _said(error), error.param
+    if isinstance(error, errors.Unsupported):
+        field = caller_fields.named(field, caller_fields.ANTHROPIC)
+    if field and field not in said:
+        said = f"{field}: {said}"
+    return anthropic.encode(said, type=row(error).anthropic_type, request_id=request_id, more=_partial(error))
 
 
 def gemini_body(error: NinefoldError, request_id: str = "") -> bytes:

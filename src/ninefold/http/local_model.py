@@ -111,6 +111,9 @@ def check_plain(request: ChatRequest, who: str) -> None:
         raise Unsupported(f"{who} calls no tools.", param="tool_choice")
     if request.sampling.logprobs:
         raise Unsupported(f"{who} has no log probabilities.", param="logprobs")
+    thinks = request.reasoning
+    if thinks is not None and not thinks.disabled and (thinks.budget_tokens or thinks.level not in {None, "none", "minimal"}):
+        raise Unsupported(f"{who} does not reason.", param="reasoning_effort")
 
 
 def count_tokens(text: str, count: Callable[[str], int]) -> int:

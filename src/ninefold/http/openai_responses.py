@@ -33,7 +33,7 @@ def _event(error: NinefoldError) -> bytes:
     return errors.responses_event(error, 0)
 
 
-OPENAI_RESPONSES = Surface(name="openai.responses", read=_read, error_event=_event)
+OPENAI_RESPONSES = Surface(name="openai.responses", read=_read, error_event=_event, error_body=errors.responses_body)
 
 
 class Conversations:

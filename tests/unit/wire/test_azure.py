@@ -71,9 +71,11 @@ def test_the_injected_cap_has_the_versions_name(version, expected):
     assert len({"max_tokens", "max_completion_tokens"} & sent.keys()) == 1
 
 
-def test_the_callers_own_cap_stays_as_it_is():
+def test_the_callers_own_cap_has_the_name_that_every_model_there_takes():
     call = replace(CALL, body=BODY[:-1] + b',"max_tokens":7}', max_output_tokens=7)
-    assert json.loads(dialect().outbound(call, "prod chat", 50).body)["max_tokens"] == 7
+    sent = json.loads(dialect().outbound(call, "prod chat", 50).body)
+    assert sent["max_completion_tokens"] == 7
+    assert "max_tokens" not in sent
 
 
 def test_a_translated_cap_has_the_versions_name_too():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import botocore
@@ -191,6 +192,8 @@ def test_a_schema_is_a_string():
     output = OutputFormat(kind=OutputKind.JSON_SCHEMA, name="town", schema=SCHEMA, description="A town.", strict=True)
     definition = {"schema": SCHEMA, "name": "town", "description": "A town."}
     assert encode(output=output)["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": definition}}}
+    # Who does not ask that it be kept to gets more than that.
+    assert encode(output=replace(output, strict=False)) == encode(output=output)
 
 
 def test_who_asks_and_which_tier():
@@ -215,7 +218,6 @@ PICTURE = Turn(role=Role.USER, parts=(Text(text="?"), Image(url="https://example
         ({"sampling": Sampling(frequency_penalty=0.5)}, "frequency_penalty"),
         ({"sampling": Sampling(logprobs=True)}, "logprobs"),
         ({"output": OutputFormat(kind=OutputKind.JSON_OBJECT)}, "response_format.type"),
-        ({"output": OutputFormat(kind=OutputKind.JSON_SCHEMA, schema="{}", strict=False)}, "response_format.json_schema.strict"),
         ({"tools": (WEATHER,), "tool_choice": ToolChoice(parallel=False)}, "parallel_tool_calls"),
         ({"tools": (Tool(name="a.b", parameters="{}"),)}, "tools[0].name"),
         ({"user": "né"}, "user"),

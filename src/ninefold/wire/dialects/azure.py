@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from ninefold.domain.call import ModelCall, Operation, Wire
+from ninefold.domain.call import ModelCall, Operation
 from ninefold.domain.errors import InvalidRequest, NinefoldError
 from ninefold.domain.snapshot import Deployment
 from ninefold.wire.dialects.dialect import Outbound
@@ -72,7 +72,7 @@ class AzureDialect(OpenAiDialect):
     def outbound(self, call: ModelCall, model: str, max_output_tokens: int) -> Outbound:
         """OpenAI's request."""
         made = super().outbound(call, model, max_output_tokens)
-        if call.operation is Operation.CHAT and self._completion_tokens and not (call.wire is Wire.OPENAI and call.max_output_tokens):
+        if call.operation is Operation.CHAT and self._completion_tokens:
             made.body = _capped(made.body)
         return made
 
@@ -98,14 +98,14 @@ class AzureDialect(OpenAiDialect):
 
 
 def _capped(body: bytes) -> bytes:
-    """The body with our cap under its newer name: the name of an Azure deployment does not tell which model it is."""
+    """The body with its cap under its newer name: the name of an Azure deployment does not tell which model it is."""
     if body.find(b'"max_tokens"') < 0:
         return body
     fields = members(body)
     cap = fields.pop("max_tokens", None)
     if cap is None:
         return body
-    fields["max_completion_tokens"] = cap
+    fields.setdefault("max_completion_tokens", cap)
     return encode(fields)
 
 

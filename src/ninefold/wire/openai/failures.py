@@ -12,6 +12,7 @@ from ninefold.domain.errors import (
     NoRuleMatched,
     RateLimited,
     Unavailable,
+    Unsupported,
     UpstreamRejected,
 )
 from ninefold.wire.status_meaning import meaning
@@ -45,6 +46,8 @@ def failure(status: int, headers: Mapping[bytes, bytes], body: bytes) -> tuple[N
         return ContextTooLong(f"The upstream says: {found.message or 'the conversation is too long'}", param=found.param), True
     if status == 404 and found.code == NoRuleMatched.code:
         return NoRuleMatched(found.message or "No rule answers this."), True  # our own rules deployment, which speaks this protocol
+    if status == 400 and found.code == Unsupported.code:
+        return Unsupported(found.message or "This cannot be asked of a local model.", param=found.param), False  # our own worker's word
     return meaning(status, headers, found.message, found.param)
 
 

@@ -98,8 +98,6 @@ def _output(output: OutputFormat) -> dict[str, object]:
         raise Unsupported("Bedrock has no JSON mode without a schema; ask for `json_schema`.", param="response_format.type")
     if output.schema is None:
         raise Unsupported("Bedrock needs the schema itself.", param="response_format.json_schema.schema")
-    if output.strict is False:
-        raise Unsupported("Bedrock always keeps to a schema; leave `strict` out.", param="response_format.json_schema.strict")
     definition = {"schema": output.schema}
     if output.name is not None:
         definition["name"] = output.name

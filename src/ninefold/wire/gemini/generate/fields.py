@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ninefold.wire import caller_fields
+
 _CONFIG = "generationConfig."
 _FIELDS = {
     "n": _CONFIG + "candidateCount",
@@ -31,9 +33,4 @@ _FIELDS = {
 
 def named(param: str | None) -> str | None:
     """The caller's own word for `param`, by its longest beginning that is known; places inside a list are not told apart."""
-    rest = param
-    while rest:
-        if rest in _FIELDS:
-            return _FIELDS[rest]
-        rest = rest[: max(rest.rfind("."), rest.rfind("["), 0)]
-    return param
+    return caller_fields.named(param, _FIELDS)

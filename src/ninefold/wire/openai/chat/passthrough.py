@@ -95,9 +95,12 @@ def request(call: ModelCall, model: str, max_output_tokens: int) -> bytes:
     # Written anew from its members rather than patched: a repeated member, read differently by the vendor, would slip past admission.
     fields = members(call_ids.stripped(call.body) if call.has_tools else call.body)
     fields["model"] = raw(model)
+    newer = knows_completion_tokens(model)
     if call.max_output_tokens is None:
-        name = "max_completion_tokens" if knows_completion_tokens(model) else "max_tokens"
-        fields[name] = raw(max_output_tokens)
+        fields["max_completion_tokens" if newer else "max_tokens"] = raw(max_output_tokens)
+    elif newer and "max_tokens" in fields:
+        # Which model stands behind ours, and so which of the two names it takes, a caller cannot know.
+        fields.setdefault("max_completion_tokens", fields.pop("max_tokens"))
     if call.stream and not call.include_usage:
         options = fields.get("stream_options")
         given = members(bytes(options)) if options is not None and bytes(options) != b"null" else {}
