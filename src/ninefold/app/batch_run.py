@@ -89,6 +89,10 @@ class BatchRun:
             data = await tools.shelf.content(await tools.store.file(batch.tenant, batch.input_file_id))
         except NotFound:
             asked, problems = list[Line](), [BatchProblem(code="file_not_found", message="The input file is not there any more.")]
+        except Unavailable:
+            if self._ending() is None:
+                raise  # tried again by whoever claims it next, until its time is over
+            asked, problems = list[Line](), [BatchProblem(code="file_unreadable", message="The input file could not be read.")]
         else:
             asked, problems = await asyncio.to_thread(lines.parse, data, batch.endpoint)
         if problems:

@@ -205,6 +205,26 @@ def test_a_wish_to_cancel_is_heard_while_it_runs(monkeypatch: pytest.MonkeyPatch
     asyncio.run(play())
 
 
+def test_an_input_that_cannot_be_read_is_tried_again_until_the_end_of_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        scene = Scene()
+        await scene.begin(expires_at=1500.0)
+
+        async def damaged(self: object, digest: str) -> bytes:
+            raise Unavailable(f"blob {digest} is damaged")
+
+        monkeypatch.setattr(MemoryBlobStore, "get", damaged)
+        with pytest.raises(ExceptionGroup):
+            await scene.run()
+        assert (await scene.stands()).status is BatchStatus.VALIDATING
+        scene.now = 1500.0
+        await scene.run()
+        batch = await scene.stands()
+        assert (batch.status, [each.code for each in batch.problems]) == (BatchStatus.FAILED, ["file_unreadable"])
+
+    asyncio.run(play())
+
+
 def test_a_runner_claims_and_sees_to_the_end_what_waits() -> None:
     async def play() -> None:
         scene = Scene()

@@ -63,7 +63,8 @@ batches = Table(
     Index("ix_batches_waiting", "status", "start_after"),
 )
 
-_FINAL = tuple(status.value for status in FINAL)
+# Named one by one, so that looking for work reads the few rows in the index and not all that ever were.
+_OPEN = tuple(status.value for status in BatchStatus if status not in FINAL)
 _read = msgspec.json.Decoder(Batch).decode
 
 
@@ -100,7 +101,7 @@ class SqlBatchStore:
 
     async def remove_file(self, tenant: str, file_id: str) -> StoredFile:
         reading = select(batches.c.batch_id).where(
-            batches.c.tenant == tenant, batches.c.input_file_id == file_id, batches.c.status.not_in(_FINAL)
+            batches.c.tenant == tenant, batches.c.input_file_id == file_id, batches.c.status.in_(_OPEN)
         )
 
         def work(connection: Connection) -> StoredFile:
@@ -148,7 +149,7 @@ class SqlBatchStore:
     async def claim(self, worker: str, at: float, until: float) -> Claimed | None:
         free = (
             select(batches.c.batch_id, batches.c.body, batches.c.epoch)
-            .where(batches.c.status.not_in(_FINAL), batches.c.start_after <= at, batches.c.claimed_until <= at)
+            .where(batches.c.status.in_(_OPEN), batches.c.start_after <= at, batches.c.claimed_until <= at)
             .order_by(batches.c.start_after, batches.c.batch_id)
             .limit(1)
         )
