@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from ninefold.http.data_plane import SURFACES
 from tests.e2e.conftest import KEY, SECRETS
 
 CHAT = "/v1/chat/completions"
@@ -74,6 +75,23 @@ def test_malformed_bodies(scene, body, param):
         assert error["param"] == param
     assert b"x-ninefold-trace-id" in head
     assert b"Traceback" not in document
+
+
+# What decoders choke on in ways of their own: bytes that are no UTF-8 within a text, and depth.
+CHOKING = {
+    "not utf-8": b'{"model":"on-openai","x":"\xff","input":"\xff","messages":[{"role":"user","content":"\xff"}]}',
+    "deep": b'{"x":' + b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("choking", CHOKING)
+@pytest.mark.parametrize("path", [*sorted(SURFACES), "/v1beta/models/on-openai:generateContent", "/v1beta/models/on-openai:countTokens"])
+def test_no_surface_chokes_on_bytes(scene, path, choking):
+    body = CHOKING[choking]
+    reply = raw(scene, post(body, headers=b"content-length: %d\r\n" % len(body), path=path.encode()))
+    head, _, document = reply.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 "), (head, document)
+    assert json.loads(document)["error"]
 
 
 def test_each_surface_has_its_own_envelope(scene):

@@ -38,6 +38,8 @@ def members(body: bytes) -> Members:
 def read(decoder: msgspec.json.Decoder[_T], body: bytes) -> _T:
     """A caller's `body` in the decoder's type. Raises: InvalidRequest naming the field, where it is one field's fault."""
     try:
+        if not body.isascii():
+            body.decode()  # members that are passed on are not looked at, and what is no text must not reach a vendor
         return decoder.decode(body)
     except msgspec.MsgspecError as error:
         raise invalid(error) from None

@@ -40,7 +40,7 @@ def read(*, method: str, path: str, query: str, content_type: str, body: bytes) 
     _check(rest)
     try:
         asked = _asked.decode(body) if body else _Asked()
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         asked = _Asked()  # of no shape that we know; the vendor judges it
     caps = [cap for cap in (asked.max_tokens, asked.max_completion_tokens, asked.max_output_tokens) if cap is not None and cap > 0]
     return ModelCall(

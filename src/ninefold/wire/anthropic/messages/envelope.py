@@ -6,8 +6,8 @@ import msgspec
 
 from ninefold.domain.call import FILES, IMAGES, JSON_SCHEMA, NO_NEEDS, REASONING, TOOLS, ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
-from ninefold.wire import attribution
-from ninefold.wire.json_members import ABSENT, invalid, is_given
+from ninefold.wire import attribution, json_members
+from ninefold.wire.json_members import ABSENT, is_given
 from ninefold.wire.token_count import MOST_TOKENS
 
 # Source: docs.anthropic.com/en/docs/build-with-claude/vision: a picture costs at most about 1,600 tokens after resizing, and newer
@@ -34,10 +34,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 def read(body: bytes, operation: Operation) -> ModelCall:
     """The call in `body`. Raises: InvalidRequest naming the field."""
-    try:
-        found = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_decoder, body)
     if not found.messages:
         raise InvalidRequest("At least one message is needed.", param="messages")
     if not found.model:

@@ -52,7 +52,7 @@ def parse(data: bytes, endpoint: str) -> tuple[list[Line], list[BatchProblem]]:
         problem: BatchProblem | None = None
         try:
             found = _line.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             problem = BatchProblem(code="invalid_json_line", message=f"This line is no request: {error}.", line=number)
         else:
             problem = _problem(found, endpoint, seen, number)

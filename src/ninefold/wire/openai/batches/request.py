@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from ninefold.domain.errors import InvalidRequest, Unsupported
-from ninefold.wire.json_members import invalid, members
+from ninefold.wire.json_members import members, read
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses", "/v1/moderations", "/v1/rerank")
 # Ours, in the metadata: the batch waits until then, for instance for off-peak hours.
@@ -48,10 +48,7 @@ class Wanted:
 
 def decode(body: bytes) -> Wanted:
     """The wish in `body`. Raises: InvalidRequest naming the field; Unsupported for one that nothing here can do."""
-    try:
-        found = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = read(_decoder, body)
     unknown = next((name for name in members(body) if name not in _KNOWN), None)
     if unknown is not None:
         raise Unsupported(f"`{unknown}` is not known here.", param=unknown)

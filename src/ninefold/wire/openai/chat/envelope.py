@@ -6,8 +6,8 @@ import msgspec
 
 from ninefold.domain.call import AUDIO, FILES, IMAGES, JSON_SCHEMA, LOGPROBS, NO_NEEDS, REASONING, TOOLS, ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
-from ninefold.wire import attribution
-from ninefold.wire.json_members import ABSENT, invalid, is_given
+from ninefold.wire import attribution, json_members
+from ninefold.wire.json_members import ABSENT, is_given
 from ninefold.wire.token_count import MOST_TOKENS
 
 # Tokens that one picture or file may cost beyond the bytes that name it, from above: a 2,048 by 2,048 picture at high detail is billed
@@ -43,10 +43,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 def read(body: bytes) -> ModelCall:
     """The call in `body`. Raises: InvalidRequest naming the field."""
-    try:
-        found = _decoder.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_decoder, body)
     if not found.messages:
         raise InvalidRequest("At least one message is needed.", param="messages")
     if not found.model:

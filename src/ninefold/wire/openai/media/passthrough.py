@@ -11,8 +11,8 @@ from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest
 from ninefold.domain.usage import Usage
-from ninefold.wire import multipart
-from ninefold.wire.json_members import encode, invalid, members, raw
+from ninefold.wire import json_members, multipart
+from ninefold.wire.json_members import encode, members, raw
 from ninefold.wire.openai.chat.envelope import IMAGE_TOKENS
 from ninefold.wire.passthrough.usage import usage_in
 
@@ -45,10 +45,7 @@ def read_picture(body: bytes, content_type: str, path: str) -> ModelCall:
     """A picture from words, or from words and pictures (a form). Raises: InvalidRequest naming the field."""
     if multipart.is_form(content_type):
         return _picture_form(body, content_type, path)
-    try:
-        found = _picture.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_picture, body)
     return _call(
         Operation.IMAGES, path, found.model, body, stream=found.stream is True, choices=_pictures(found.n), input_tokens_bound=len(body)
     )
@@ -56,10 +53,7 @@ def read_picture(body: bytes, content_type: str, path: str) -> ModelCall:
 
 def read_speech(body: bytes, path: str) -> ModelCall:
     """Words that are to be spoken. Raises: InvalidRequest naming the field."""
-    try:
-        found = _speech.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_speech, body)
     return _call(Operation.SPEECH, path, found.model, body, stream=found.stream_format == "sse", input_tokens_bound=len(body))
 
 

@@ -11,7 +11,8 @@ from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import InvalidRequest, UpstreamRejected
 from ninefold.domain.usage import Usage
-from ninefold.wire.json_members import encode, invalid, members, raw
+from ninefold.wire import json_members
+from ninefold.wire.json_members import encode, members, raw
 from ninefold.wire.openai.chat.passthrough import renamed
 from ninefold.wire.token_count import TokenCount
 
@@ -58,10 +59,7 @@ _answer = msgspec.json.Decoder(_Answer)
 
 def read(body: bytes) -> ModelCall:
     """The call in `body`. Raises: InvalidRequest naming the field."""
-    try:
-        found = _envelope.decode(body)
-    except msgspec.MsgspecError as error:
-        raise invalid(error) from None
+    found = json_members.read(_envelope, body)
     if not found.model:
         raise InvalidRequest("A model must be named.", param="model")
     if not found.documents:
