@@ -14,8 +14,10 @@ from ninefold.gateway.attribute import attribute
 from ninefold.gateway.dispatch import Task, Won
 from ninefold.gateway.inflight import InFlight
 from ninefold.gateway.parts import Asked, Parts
+from ninefold.gateway.prepare import is_prepared, prepare, told
 from ninefold.gateway.reuse import Reuse
 from ninefold.gateway.shedding import Gate
+from ninefold.gateway.summary import about, summary_call, summary_in
 from ninefold.gateway.telling import Teller, Told
 from ninefold.ports.meter import Hold, HoldRequest
 from ninefold.ports.router import Plan
@@ -39,6 +41,7 @@ class Gateway:
         self.gate.use(snapshot.load)
         self.reuse.use(snapshot)
         self._sharing = self.reuse.models
+        self._preparing = frozenset(model.name for model in snapshot.models if is_prepared(model))
         self._models = frozenset(model.name for model in snapshot.models)
         self._tenants = {tenant.name: tenant for tenant in snapshot.tenants}
 
@@ -48,14 +51,13 @@ class Gateway:
         hold: Hold | None = None
         waiting = self.inflight.wait(facts.key_id)
         try:
-            decision = parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
-            parts.recorder.decided(facts, decision)
-            self._enforce(decision, asked.call.model)
+            decision = self._decide(asked)
             tenant = self._tenants[asked.who.tenant]
             if self.gate.bounded:
                 asked.place = await self.gate.enter(asked.call.priority, tenant.priority)
-            health = parts.board.health(parts.monotonic())
-            plan = parts.router.plan(self.snapshot, tenant, asked.call, health, parts.draw())
+            plan = self._plan(asked.call, tenant)
+            if asked.call.model in self._preparing:
+                await self._prepare(asked, plan)
             request = self._worst_case(asked, plan)
             if asked.call.idempotency_key or asked.call.model in self._sharing:
                 answer = await self.reuse.answer(asked, decision, plan, request)
@@ -75,10 +77,28 @@ class Gateway:
     async def _dispatched(self, asked: Asked, decision: Decision, plan: Plan, hold: Hold) -> Answer:
         parts = self._parts
         cap = hold.request.output_tokens_bound // max(asked.call.choices, 1)
-        won = await parts.dispatch.run(Task(plan=plan, call=asked.call, hold=hold, output_cap=cap))
+        won = await parts.dispatch.run(Task(plan=plan, call=asked.ready or asked.call, hold=hold, output_cap=cap))
         first_s = parts.monotonic() - asked.began
         book = self._book(asked, decision, plan, hold, won, first_s)
         return Answer(won.deployment.name, asked.facts.trace_id, book, won.got, first_s)
+
+    def _decide(self, asked: Asked) -> Decision:
+        decision = self._parts.policy.decide(self.snapshot, asked.who, asked.call, asked.decision_id)
+        self._parts.recorder.decided(asked.facts, decision)
+        self._enforce(decision, asked.call.model)
+        return decision
+
+    def _plan(self, call: ModelCall, tenant: Tenant) -> Plan:
+        parts = self._parts
+        return parts.router.plan(self.snapshot, tenant, call, parts.board.health(parts.monotonic()), parts.draw())
+
+    async def _prepare(self, asked: Asked, plan: Plan) -> None:
+        async def summarised(model: str, text: str) -> str:
+            return summary_in(await self.complete(about(asked, summary_call(model, text, asked.call))))
+
+        ready, changes = await prepare(asked.call, plan, summarised)
+        if ready is not asked.call:
+            asked.ready, asked.changes = ready, told(changes)
 
     def _enforce(self, decision: Decision, model: str) -> None:
         if decision.allowed:
@@ -112,7 +132,7 @@ class Gateway:
             operation=call.operation.value,
             attribution=attribute(tenant, asked.who, call),
             deployments=plan.deployments,
-            input_tokens_bound=call.input_tokens_bound,
+            input_tokens_bound=(asked.ready or call).input_tokens_bound,
             output_tokens_bound=_worst_output_tokens(call, plan, tenant),
             now=self._parts.wall(),
         )

@@ -66,7 +66,9 @@ class Lead:
         parts, request = self._parts, self._request
         hold = self._hold = parts.meter.try_hold(request) or await parts.meter.hold(request)
         cap = request.output_tokens_bound // max(self._asked.call.choices, 1)
-        won = self._won = await parts.dispatch.run(Task(plan=self._plan, call=self._asked.call, hold=hold, output_cap=cap))
+        won = self._won = await parts.dispatch.run(
+            Task(plan=self._plan, call=self._asked.ready or self._asked.call, hold=hold, output_cap=cap)
+        )
         self._told = Told(
             asked=self._asked,
             decision=self._decision,

@@ -42,7 +42,11 @@ class Parts:
 
 
 class Asked(msgspec.Struct, kw_only=True):
-    """One request as the surface hands it over; `place` is what it takes up in a worker whose load is bounded."""
+    """One request as the surface hands it over; `place` is what it takes up in a worker whose load is bounded.
+
+    `ready` is what is sent instead of `call` where that was shortened, slimmed or marked, and `changes` are the members of its route that
+    tell how.
+    """
 
     who: Principal
     call: ModelCall
@@ -50,3 +54,5 @@ class Asked(msgspec.Struct, kw_only=True):
     decision_id: str
     began: float
     place: Place | None = None
+    ready: ModelCall | None = None
+    changes: str = ""

@@ -15,6 +15,7 @@ from ninefold.wire.prompts.slim import slim
 
 # A text in the words of a few sentences: (model, text) -> summary.
 Summarise = Callable[[str, str], Awaitable[str]]
+_encode = msgspec.json.Encoder().encode
 _ANSWER_SHARE = 4  # where no output limit is known a quarter of the context is kept for the answer
 
 
@@ -56,6 +57,11 @@ async def prepare(call: ModelCall, plan: Plan, summarise: Summarise) -> tuple[Mo
         changes.cache_marked = with_marks is not call
         call = with_marks
     return call, changes
+
+
+def told(changes: Changes) -> str:
+    """`changes` as a member of a route."""
+    return ',"changes":' + _encode(changes).decode()
 
 
 def _answer_tokens(call: ModelCall, plan: Plan, context_tokens: int) -> int:

@@ -40,6 +40,8 @@ class Teller:
         route = self.routes.text(told.plan, told.deployment, told.attempts, told.decision)
         if told.facts:
             route = route[:-1] + told.facts + "}"
+        if asked.changes:
+            route = route[:-1] + asked.changes + "}"
         envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
         facts = AnswerFacts(
             deployment=told.deployment,
