@@ -16,6 +16,7 @@ from ninefold.wire.gemini.generate import signature
 from ninefold.wire.gemini.generate.calls import Pairing
 from ninefold.wire.json_object import Extra
 
+_URL_SAFE = str.maketrans("-_", "+/")
 _PDF, _PDF_MAGIC = "application/pdf", "JVBERi0"
 # Files in these places can be read by Google alone.
 _OWN_HOSTS = {"generativelanguage.googleapis.com", "youtube.com", "www.youtube.com", "youtu.be"}
@@ -73,7 +74,7 @@ def read_text(text: str, signed: str, *, thought: bool) -> list[Part]:
 def _read_media(part: CamelObject, extra: Extra) -> Image | Document | None:
     inline = part.object("inlineData")
     if inline is not None:
-        media_type, data = inline.need_text("mimeType"), inline.need_text("data")
+        media_type, data = inline.need_text("mimeType"), _standard(inline.need_text("data"))
         title = inline.text("displayName")
         inline.left(extra)
         if media_type.startswith("image/"):
@@ -92,6 +93,15 @@ def _read_media(part: CamelObject, extra: Extra) -> Image | Document | None:
                 return Document(url=url, media_type=media_type or None, title=title)
     part.whole(extra)
     return None
+
+
+def _standard(data: str) -> str:
+    """The base64 as other vendors read it.
+
+    Source: protobuf.dev/programming-guides/json: bytes may come in either alphabet, padded or not; Google's own clients send the URL one.
+    """
+    data = data.translate(_URL_SAFE)
+    return data + "=" * (-len(data) % 4)
 
 
 def write(part: Text | Image | Document | Reasoning | Refusal, path: str) -> dict[str, object] | None:
