@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ninefold.domain.errors import DeadlineExceeded, InvalidRequest, RateLimited, Unavailable, UpstreamRejected
+from ninefold.domain.errors import ContextTooLong, DeadlineExceeded, InvalidRequest, RateLimited, Unavailable, UpstreamRejected
 from ninefold.wire.gemini import errors, models
 from ninefold.wire.gemini.failures import failure
 
@@ -15,6 +15,7 @@ def body(code, status, message="no", *details) -> bytes:
     return json.dumps({"error": {"code": code, "message": message, "status": status, "details": details}}).encode()
 
 
+TOO_LONG = "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576)."
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
 BAD_KEY = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com"}
 FIELD = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [{"field": "contents[0]", "description": "no"}]}
@@ -24,6 +25,8 @@ FIELD = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations"
     ("status", "said", "kind", "elsewhere"),
     [
         (400, body(400, "INVALID_ARGUMENT", "no", FIELD), InvalidRequest, False),
+        (400, body(400, "INVALID_ARGUMENT", TOO_LONG), ContextTooLong, True),
+        (400, body(400, "INVALID_ARGUMENT", "The input token count must be positive."), InvalidRequest, False),
         (400, body(400, "INVALID_ARGUMENT", "API key not valid.", BAD_KEY), UpstreamRejected, True),
         (400, body(400, "FAILED_PRECONDITION", "User location is not supported"), UpstreamRejected, True),
         (403, body(403, "PERMISSION_DENIED"), UpstreamRejected, True),

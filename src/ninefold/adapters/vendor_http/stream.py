@@ -66,6 +66,9 @@ class HttpStream:
         response = self._response
         by = self._time() + self._left_s
         while not scan.complete:
+            if scan.failed is not None:
+                response.abort()
+                raise scan.failed
             response.expect_by(by)
             try:
                 ready = await self._read()

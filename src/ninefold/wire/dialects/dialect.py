@@ -38,6 +38,8 @@ class StreamScan(Protocol):
     started: bool
     complete: bool
     tail: Splice
+    # What broke the answer off behind what the last `feed` returned; nothing is fed after it.
+    failed: NinefoldError | None
 
     @property
     def usage(self) -> Usage:
@@ -50,7 +52,11 @@ class StreamScan(Protocol):
         ...
 
     def feed(self, data: bytes) -> bytes:
-        """What can be sent on now, perhaps nothing. Raises: the vendor's error where it sent one; UpstreamRejected for rubbish."""
+        """What can be sent on now, perhaps nothing.
+
+        Raises: the vendor's error where it sent one; UpstreamRejected for rubbish; either only where nothing of an answer came before it
+        in `data`, for else that is returned and the error is in `failed`.
+        """
         ...
 
     def end(self) -> None:

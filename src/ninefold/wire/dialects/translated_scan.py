@@ -19,7 +19,7 @@ from ninefold.domain.chat import (
     ToolCallOpened,
     UsageReported,
 )
-from ninefold.domain.errors import StreamInterrupted
+from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.wire.dialects.surfaces import Encoder, encoder
 from ninefold.wire.sse import EventReader
@@ -49,6 +49,7 @@ class TranslatedScan:
     def __init__(self, call: ModelCall, decoder: Decoder, reader: Reader | None = None) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = Splice(before=b"", after=b"")
         self._call = call
         self._reader: Reader = EventReader() if reader is None else reader
@@ -89,11 +90,17 @@ class TranslatedScan:
         for name, payload in self._reader.feed(data):
             if self.complete:
                 break
-            for delta in self._decoder.feed(name, payload):
-                self._note(delta)
-                out.append(self._write(delta))
-            if self._decoder.done:
-                self._complete()
+            try:
+                for delta in self._decoder.feed(name, payload):
+                    self._note(delta)
+                    out.append(self._write(delta))
+                if self._decoder.done:
+                    self._complete()
+            except NinefoldError as error:
+                self.failed = error
+                break
+        if self.failed is not None and not (self.started and any(out)):
+            raise self.failed
         passed = b"".join(out)
         if not self.started:
             self._head += passed

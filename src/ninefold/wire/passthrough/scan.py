@@ -7,7 +7,7 @@ import msgspec
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall, Operation
 from ninefold.domain.chat import ToolCall
-from ninefold.domain.errors import StreamInterrupted
+from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.wire.passthrough.usage import Reporting, usage_of
 from ninefold.wire.whole_events import WholeEvents
@@ -45,6 +45,7 @@ class PassedScan:
     def __init__(self, call: ModelCall) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = Splice(before=b"", after=b"", sealed=True)
         self.tool_calls: tuple[ToolCall, ...] = ()
         self._call = call

@@ -7,7 +7,7 @@ import msgspec
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
-from ninefold.domain.errors import StreamInterrupted, UpstreamRejected
+from ninefold.domain.errors import NinefoldError, StreamInterrupted, UpstreamRejected
 from ninefold.domain.usage import Usage
 from ninefold.wire.anthropic.failures import event_error
 from ninefold.wire.anthropic.messages.passthrough import WireUsage, renamed, to_usage
@@ -54,6 +54,7 @@ class MessageScan:
     def __init__(self, call: ModelCall) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = Splice(before=b"", after=b"")
         self._call = call
         self._events_of = WholeEvents()
@@ -110,9 +111,15 @@ class MessageScan:
             payload = _payload(block)
             if payload is None:
                 continue
-            out.append(self._read(block.strip(b"\n") + b"\n\n", payload))
+            try:
+                out.append(self._read(block.strip(b"\n") + b"\n\n", payload))
+            except NinefoldError as error:
+                self.failed = error
+                break
             if self.complete:
                 break
+        if self.failed is not None and not (self.started and any(out)):
+            raise self.failed
         passed = b"".join(out)
         if not self.started:
             self._head += passed

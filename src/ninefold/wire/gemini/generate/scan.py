@@ -5,7 +5,7 @@ from __future__ import annotations
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
-from ninefold.domain.errors import StreamInterrupted
+from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.wire.gemini.failures import event_error
 from ninefold.wire.gemini.generate.frames import frames_of
@@ -24,6 +24,7 @@ class GenerateScan:
     def __init__(self, call: ModelCall) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = Splice(before=b"", after=b"")
         self._call = call
         self._reader = EventReader()
@@ -60,9 +61,11 @@ class GenerateScan:
         """The chunks of `data` that the caller may have now."""
         out: list[bytes] = []
         for _, payload in self._reader.feed(data):
-            chunk = read(payload)
-            if bytes(chunk.error) != b"null":
-                raise event_error(payload)
+            try:
+                chunk = _chunk(payload)
+            except NinefoldError as error:
+                self.failed = error
+                break
             released = self._release()
             if released:
                 out.append(released)
@@ -73,6 +76,8 @@ class GenerateScan:
                 self.started = True
             else:
                 out.append(self._frames.chunk(mine))
+        if self.failed is not None and not (self.started and any(out)):
+            raise self.failed
         return b"".join(out)
 
     def end(self) -> None:
@@ -111,3 +116,10 @@ class GenerateScan:
             self._calls += candidate.calls()
             if candidate.finish_reason is not None:
                 self._ended.add(candidate.index)
+
+
+def _chunk(payload: bytes) -> WireAnswer:
+    chunk = read(payload)
+    if bytes(chunk.error) != b"null":
+        raise event_error(payload)
+    return chunk

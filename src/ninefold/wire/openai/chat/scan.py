@@ -7,7 +7,7 @@ import msgspec
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
-from ninefold.domain.errors import StreamInterrupted, UpstreamRejected
+from ninefold.domain.errors import NinefoldError, StreamInterrupted, UpstreamRejected
 from ninefold.domain.usage import Usage
 from ninefold.wire.json_members import ABSENT, encode, is_given
 from ninefold.wire.openai.chat.passthrough import WireToolCall, WireUsage, renamed, to_usage
@@ -53,6 +53,7 @@ class ChatScan:
     def __init__(self, call: ModelCall) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = _NO_TAIL
         self._call = call
         self._events_of = WholeEvents()
@@ -116,16 +117,15 @@ class ChatScan:
             payload = _payload(event)
             if payload is None:
                 continue
-            if payload == b"[DONE]":
-                if not self._finished:
-                    raise StreamInterrupted("The upstream said that it was done without finishing the answer.")
-                self._finish()
+            try:
+                out.append(self._event(payload))
+            except NinefoldError as error:
+                self.failed = error
                 break
-            passed = self._event(payload)
-            if passed:
-                out.append(passed)
             if self.complete:
                 break
+        if self.failed is not None and not (self.started and any(out)):
+            raise self.failed
         if not self.started:
             self._head += b"".join(out)
             return b""
@@ -135,6 +135,11 @@ class ChatScan:
         return b"".join(out)
 
     def _event(self, payload: bytes) -> bytes:
+        if payload == b"[DONE]":
+            if not self._finished:
+                raise StreamInterrupted("The upstream said that it was done without finishing the answer.")
+            self._finish()
+            return b""
         try:
             chunk = _chunk.decode(payload)
         except msgspec.MsgspecError as error:

@@ -7,7 +7,7 @@ import msgspec
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
-from ninefold.domain.errors import StreamInterrupted
+from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.wire import vendor_json
 from ninefold.wire.json_members import ABSENT, is_given
@@ -38,6 +38,7 @@ class CompletionScan:
     def __init__(self, call: ModelCall) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = Splice(before=b"", after=b"")
         self.tool_calls: tuple[ToolCall, ...] = ()
         self._call = call
@@ -63,10 +64,16 @@ class CompletionScan:
         for _, payload in self._reader.feed(data):
             if self.complete:
                 break
-            if payload == b"[DONE]":
-                self._finish(b"data: [DONE]\n\n")
+            try:
+                if payload == b"[DONE]":
+                    self._finish(b"data: [DONE]\n\n")
+                    break
+                out.append(self._pass(payload))
+            except NinefoldError as error:
+                self.failed = error
                 break
-            out.append(self._pass(payload))
+        if self.failed is not None and not (self.started and any(out)):
+            raise self.failed
         return b"".join(out)
 
     def end(self) -> None:

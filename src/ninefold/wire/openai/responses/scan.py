@@ -7,7 +7,7 @@ import msgspec
 from ninefold.domain.answer import Splice
 from ninefold.domain.call import ModelCall
 from ninefold.domain.chat import ToolCall
-from ninefold.domain.errors import StreamInterrupted
+from ninefold.domain.errors import NinefoldError, StreamInterrupted
 from ninefold.domain.usage import Usage
 from ninefold.wire import vendor_json
 from ninefold.wire.json_members import ABSENT, encode, is_given, members
@@ -40,6 +40,7 @@ class ResponseScan:
     def __init__(self, call: ModelCall) -> None:
         self.started = False
         self.complete = False
+        self.failed: NinefoldError | None = None
         self.tail = Splice(before=b"", after=b"")
         self._call = call
         self._reader = EventReader()
@@ -68,7 +69,13 @@ class ResponseScan:
         for name, payload in self._reader.feed(data):
             if self.complete or payload == b"[DONE]":
                 break
-            out.append(self._pass(name, payload))
+            try:
+                out.append(self._pass(name, payload))
+            except NinefoldError as error:
+                self.failed = error
+                break
+        if self.failed is not None and not (self.started and any(out)):
+            raise self.failed
         passed = b"".join(out)
         if not self.started:
             self._head += passed
