@@ -60,6 +60,8 @@ class Answer:
             return None
         try:
             data = await stream.next()
+            if self._killed is not None:  # what is there already must not leave either
+                raise Killed(self._killed)
         except NinefoldError as error:
             cause = error if self._killed is None else Killed(self._killed)
             outcome = Outcome.CUT_SHORT if self._killed is None else Outcome.CANCELLED

@@ -9,6 +9,7 @@ import msgspec
 
 from ninefold.domain.call import ModelCall
 from ninefold.domain.snapshot import Snapshot, Tenant
+from ninefold.ports.router import Plan
 from ninefold.wire import attribution
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -59,6 +60,13 @@ class AnswerKeys:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._routes: dict[str, bytes] = {}
+        self._models = {model.name: model for model in snapshot.models}
+        self._deployments = {deployment.name: deployment for deployment in snapshot.deployments}
+
+    def cover(self, plan: Plan) -> bool:
+        """Whether `plan` was made of this snapshot. An answer by another must not stand under a key of this one."""
+        known = self._deployments
+        return self._models.get(plan.model.name) is plan.model and all(known.get(each.name) is each for each in plan.deployments)
 
     def key(self, tenant: Tenant, call: ModelCall, policy_version: str) -> bytes:
         """32 bytes; `call.model` is of the snapshot."""

@@ -9,6 +9,7 @@ import msgspec
 
 from ninefold.domain.answer import Splice, Whole
 from ninefold.domain.chat import ToolCall
+from ninefold.domain.errors import StreamInterrupted
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
 
@@ -48,16 +49,20 @@ class KeptStream:
 
     def __init__(self, said: bytes, tail: Splice, tool_calls: tuple[ToolCall, ...]) -> None:
         self._said = said
+        self._aborted = False
         self.tail = tail
         self.tool_calls = tool_calls
 
     async def next(self) -> bytes | None:
         """See the port."""
+        if self._aborted:
+            raise StreamInterrupted("The answer was stopped before all of it had left.")
         said, self._said = self._said, b""
         return said or None
 
     def abort(self) -> None:
         """See the port."""
+        self._aborted = True
         self._said = b""
 
 

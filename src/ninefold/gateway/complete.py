@@ -54,11 +54,11 @@ class Gateway:
             decision = self._decide(asked)
             tenant = self._tenants[asked.who.tenant]
             if self.gate.bounded:
-                asked.place = await self.gate.enter(asked.call.priority, tenant.priority)
+                decision, tenant = await self._let_in(asked, decision, tenant)
             plan = self._plan(asked.call, tenant)
             if asked.call.model in self._preparing:
                 await self._prepare(asked, plan)
-            request = self._worst_case(asked, plan)
+            request = self._worst_case(asked, plan, tenant)
             if asked.call.idempotency_key or asked.call.model in self._sharing:
                 answer = await self.reuse.answer(asked, decision, plan, request)
             else:
@@ -87,6 +87,16 @@ class Gateway:
         self._parts.recorder.decided(asked.facts, decision)
         self._enforce(decision, asked.call.model)
         return decision
+
+    async def _let_in(self, asked: Asked, decision: Decision, tenant: Tenant) -> tuple[Decision, Tenant]:
+        """A place is taken; what was decided, once more where another snapshot came while the request waited."""
+        before = self.snapshot
+        asked.place = await self.gate.enter(asked.call.priority, tenant.priority)
+        if self.snapshot is before:
+            return decision, tenant
+        asked.decision_id += "-again"
+        decision = self._decide(asked)
+        return decision, self._tenants[asked.who.tenant]
 
     def _plan(self, call: ModelCall, tenant: Tenant) -> Plan:
         parts = self._parts
@@ -119,8 +129,7 @@ class Gateway:
                 raise
         return answer
 
-    def _worst_case(self, asked: Asked, plan: Plan) -> HoldRequest:
-        tenant = self._tenants[asked.who.tenant]
+    def _worst_case(self, asked: Asked, plan: Plan, tenant: Tenant) -> HoldRequest:
         call, facts = asked.call, asked.facts
         return HoldRequest(
             request_id=facts.request_id,

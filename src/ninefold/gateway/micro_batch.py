@@ -134,8 +134,9 @@ class MicroBatches:
 
     async def _run(self, batch: _Batch) -> None:
         """Every member has its share, an error, or goes alone."""
-        members = self._held([member for member in batch.members if member.here])
+        members = [member for member in batch.members if member.here]
         try:
+            members = self._held(members)
             if len(members) > 1:
                 await self._send(members)
         except InvalidRequest:
@@ -145,12 +146,12 @@ class MicroBatches:
                 if member.here:
                     member.share.set_exception(copy.copy(error) if isinstance(error, NinefoldError) else error)
         finally:
-            for member in members:
-                if member.hold is not None:
-                    self._parts.meter.close(member.hold)
             for member in batch.members:
                 if member.here:
                     member.share.set_result(None)
+            for member in batch.members:
+                if member.hold is not None:
+                    self._parts.meter.close(member.hold)
 
     def _held(self, members: list[Member]) -> list[Member]:
         """Those that have what they need at once: whoever has to wait for money goes alone."""
@@ -178,13 +179,13 @@ class MicroBatches:
         call = copy.copy(first.asked.call)
         call.body, call.input_tokens_bound = body, hold.request.input_tokens_bound
         won = await self._parts.dispatch.run(Task(plan=first.plan, call=call, hold=hold, output_cap=0))
+        self._parts.board.ended(won.deployment.name)
         used = won.got.usage
         shares = shared_out(used, [member.separate.weight for member in members])
         try:
             answers = _taken_apart(won, members, shares)
         except NinefoldError:
             self._parts.meter.settle(hold, won.attempt_id, used, Outcome.FAILED)
-            self._parts.board.ended(won.deployment.name)
             raise
         self._settle(members, won, shares, answers)
 
@@ -204,7 +205,6 @@ class MicroBatches:
             if not member.here:
                 self._teller.tell(member.told(deployment, won.attempts, now - member.asked.began), line, "client_closed", ())
             paid.append((member, Part(deployment=deployment, whole=Whole(body=answer, usage=usage), line=line, attempts=won.attempts)))
-        self._parts.board.ended(deployment.name)
         self._parts.recorder.commit()
         for member, part in paid:
             if member.here:

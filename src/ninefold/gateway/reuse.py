@@ -88,6 +88,8 @@ class Reuse:
         call, model, claim = request.asked.call, request.plan.model, request.claim
         if claim is not None and claim.recording is not None:
             return await self._follow(request, claim.recording)
+        if not self._keys.cover(request.plan):  # another snapshot came while this request waited: it goes alone
+            return await self._lead(request, None)
         key = None
         if (model.cache_ttl_s > 0 or model.coalesce) and call.operation is not Operation.PASSTHROUGH:
             key = self._keys.key(request.hold.tenant, call, request.decision.policy_version)
