@@ -31,7 +31,7 @@ from ninefold.gateway.promotion import LOW_SUPPORT, Promoted, lacks_support, sta
 from ninefold.ports.health_board import HealthBoard
 from ninefold.ports.meter import Hold, Meter
 from ninefold.ports.recorder import Recorder
-from ninefold.ports.router import Failure, Plan, Router
+from ninefold.ports.router import Failure, Health, Plan, Router
 from ninefold.ports.upstream import AttemptFailed, AttemptLimits, Stream, Upstream
 
 # The text in whole events of a stream in the protocol of the call.
@@ -185,7 +185,9 @@ class Dispatch:
         except AttemptFailed as failure:
             board.ended(deployment.name)
             self._settle(task, attempt_id, failure.usage, Outcome.FAILED)
-            if failure.elsewhere:
+            if failure.other_key:
+                pass  # of the deployment its other key will tell
+            elif failure.elsewhere:
                 board.failed(deployment.name, failure.error, time())
             else:
                 board.succeeded(deployment.name, time())  # it is well enough to find fault with the request
@@ -276,9 +278,9 @@ class Dispatch:
         """An attempt beside the late one, None where none is allowed."""
         plan = task.plan
         now = asyncio.get_running_loop().time()
-        resting = self._board.health(now).open
+        health = self._board.health(now)
         among = plan.deployments[plan.stages[0].start : plan.stages[0].end] if plan.stages else plan.deployments
-        other = next((each for each in among if each.name != first.name and each.name not in resting), None)
+        other = next((each for each in among if each.name != first.name and _is_idle(each, health)), None)
         if other is None or not self._router.may_hedge(plan, now):
             return None
         return self._hedge(task, other)
@@ -334,6 +336,12 @@ def _noted(task: Task, deployment: Deployment, failure: AttemptFailed) -> Attemp
     task.failures.append({"deployment": deployment.name, "error": failure.error.code})
     task.failed.append(Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere, other_key=failure.other_key))
     return failure
+
+
+def _is_idle(deployment: Deployment, health: Health) -> bool:
+    """Whether it may be given work that another does already."""
+    most = deployment.max_in_flight
+    return deployment.name not in health.open and (most is None or health.in_flight.get(deployment.name, 0) < most)
 
 
 def _facts(task: Task) -> str:

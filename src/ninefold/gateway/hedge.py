@@ -73,13 +73,22 @@ async def _called_off(running: list[asyncio.Task[Got]], drop: Callable[[Got], No
         return
     for each in running:
         each.cancel()
-    await asyncio.wait(running)
-    for each in running:
+
+    def heard(each: asyncio.Task[Got]) -> None:
         if each.cancelled():
-            continue
+            return
         error = each.exception()
         if error is None:
             drop(each.result())
         elif not isinstance(error, AttemptFailed | NinefoldError | HedgeRefused):
             # The request is decided without it; a defect of ours must be seen all the same.
             _log.error("hedge.broken", exc_info=error)
+
+    try:
+        await asyncio.wait(running)
+    finally:
+        for each in running:
+            if each.done():
+                heard(each)
+            else:  # a second cancellation: nobody waits any more for the end that comes all the same
+                each.add_done_callback(heard)

@@ -194,3 +194,33 @@ def test_other_ends_do_not(outcome):
         assert scene.health().open == frozenset()
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_key_that_is_refused_says_nothing_of_a_deployment_that_has_another(elsewhere):
+    async def work():
+        refused = Act(fails=AttemptFailed(UpstreamRejected("key"), elsewhere=elsewhere, other_key=True))
+        scene = Scene(model("a"), {"a": [refused, Act(), refused, Act()]})
+        await scene.prepare()
+        told = []
+        scene.board.failed = lambda *_: told.append("failed")
+        succeeded = scene.board.succeeded
+        scene.board.succeeded = lambda *given, **more: (told.append("succeeded"), succeeded(*given, **more))
+        scene._count = 1
+        await scene.run()
+        assert told == ["succeeded"]
+        assert scene.health().in_flight == {"a": 1}
+
+    asyncio.run(work())
+
+
+def test_the_last_key_that_is_refused_speaks_against_its_deployment():
+    async def work():
+        refused = Act(fails=AttemptFailed(UpstreamRejected("key")))
+        scene = Scene(model("a", retries=Retries(max_attempts=1)), {"a": [refused]})
+        for _ in range(5):
+            with pytest.raises(UpstreamRejected):
+                await scene.run()
+        assert scene.health().open == {"a"}
+
+    asyncio.run(work())

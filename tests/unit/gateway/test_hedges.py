@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import replace
 
 import pytest
 from tests.unit.gateway.scripted import Act, Scene, model, texts
@@ -256,5 +257,45 @@ def test_a_stream_that_lost_in_the_same_moment_is_stopped_and_paid_for():
         scene.dispatch._drop(scene.task, won)
         assert scene.upstream.openings[0].stream.aborted
         assert scene.settled() == {"r1.1": ("cancelled", 10, 1)}
+
+    asyncio.run(work())
+
+
+def test_a_deployment_that_has_as_much_under_way_as_it_may_is_no_hedge():
+    async def work():
+        scene = Scene(model("a", "b", "c", hedge=Hedge(after_s=0.01, budget_ratio=1.0)), {"a": [Act(after_s=0.2)]})
+        scene.deployments = tuple(replace(each, max_in_flight=1) if each.name == "b" else each for each in scene.deployments)
+        await scene.prepare()
+        scene._count = 1
+        scene.board.started("b", 0.0)
+        won = await scene.run()
+        assert (won.deployment.name, scene.asked) == ("c", ["a", "c"])
+
+    asyncio.run(work())
+
+
+def test_a_loser_that_brought_something_is_dropped_although_nobody_waits_for_its_end():
+    async def work():
+        dropped = []
+
+        async def stubborn():
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)
+            return "content"
+
+        async def late():
+            await asyncio.sleep(60)
+
+        running = asyncio.create_task(race(stubborn(), 0.001, late, dropped.append))
+        await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.sleep(0)
+        running.cancel()  # a kill and a hang-up in one moment
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.sleep(0.01)
+        assert dropped == ["content"]
 
     asyncio.run(work())
