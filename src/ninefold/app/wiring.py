@@ -105,8 +105,10 @@ async def wire_gateway(boot: Boot, environ: Mapping[str, str], log: Log) -> Gate
     meter = LeasedMeter(opened.journal, opened.leases, opened.epoch, opened_at=opened.opened_at, monotonic=time.monotonic, wall=time.time)
     client, board = Http1Client(), BreakerBoard(boot.worker, time.monotonic)
     upstream = HttpUpstream(client, {name: vendor.dialect for name, vendor in VENDORS.items()}, Secrets(environ).read)
-    gateway = Gateway(_parts(opened, meter, board, upstream), opened.snapshot)
-    observer = Observer(events, data_dir / "run", boot.worker, board, gateway.inflight, monotonic=time.monotonic, wall=time.time)
+    parts = _parts(opened, meter, board, upstream)
+    gateway = Gateway(parts, opened.snapshot)
+    clocks = {"monotonic": time.monotonic, "wall": time.time}
+    observer = Observer(events, data_dir / "run", boot.worker, board, gateway, parts.dispatch.counts, **clocks)
     ids = Ids(f"{boot.worker}-{epoch:x}", random.Random().getrandbits)
     conversations = Conversations(SqlResponseStore(opened.database), time.time)
     shelf = make_shelf(opened.database, data_dir)

@@ -24,6 +24,7 @@ from ninefold.domain.errors import (
 from ninefold.domain.money import usd
 from ninefold.domain.snapshot import Deployment
 from ninefold.domain.usage import NO_USAGE, Usage
+from ninefold.gateway.counts import LOST, SENT, WON, Counts
 from ninefold.gateway.hedge import HedgeRefused, race
 from ninefold.gateway.held import HeldStream, TooLongToHold
 from ninefold.gateway.limits import Limits, attempt_limits, ways_left
@@ -99,6 +100,7 @@ class Dispatch:
         self._jitter = jitter
         self._text_of = text_of
         self._limits = Limits()
+        self.counts = Counts()
 
     async def run(self, task: Task) -> Won:
         """The first content, or all of it where the model holds streams back. Every other attempt is settled.
@@ -126,6 +128,7 @@ class Dispatch:
                     raise _last_word(task) from failure
                 self._note_stage(task, onward[0])
                 deployment, wait_s = onward
+                self.counts.retries[plan.model.name] += 1
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                 continue
@@ -176,7 +179,7 @@ class Dispatch:
         if limits.deadlines.total_s <= 0:
             self._settle(task, attempt_id, NO_USAGE, Outcome.FAILED)
             failure = AttemptFailed(DeadlineExceeded("The total deadline of this model passed."), elsewhere=False)
-            raise _noted(task, deployment, failure)
+            raise self._noted(task, deployment, failure)
         time, board = asyncio.get_running_loop().time, self._board
         sent_at = time()
         board.started(deployment.name, sent_at)
@@ -191,7 +194,7 @@ class Dispatch:
                 board.failed(deployment.name, failure.error, time())
             else:
                 board.succeeded(deployment.name, time())  # it is well enough to find fault with the request
-            raise _noted(task, deployment, failure) from failure.error
+            raise self._noted(task, deployment, failure) from failure.error
         except BaseException:
             board.ended(deployment.name)
             # The caller has gone, or another attempt won, or we are broken: the vendor may bill the input it was sent.
@@ -216,6 +219,13 @@ class Dispatch:
         task.stage_nanos += line.cost_nanos
         return line
 
+    def _noted(self, task: Task, deployment: Deployment, failure: AttemptFailed) -> AttemptFailed:
+        name, error = deployment.name, failure.error
+        self.counts.failed[name, error.code] += 1
+        task.failures.append({"deployment": name, "error": error.code})
+        task.failed.append(Failure(deployment=name, error=error, elsewhere=failure.elsewhere, other_key=failure.other_key))
+        return failure
+
     # ── held back ──
 
     async def _hold_back(self, task: Task, won: Won) -> None:
@@ -236,7 +246,7 @@ class Dispatch:
                 self._board.failed(name, error, time())
             else:
                 self._board.succeeded(name, time())
-            raise _noted(task, won.deployment, AttemptFailed(error, usage=line.usage, elsewhere=elsewhere)) from error
+            raise self._noted(task, won.deployment, AttemptFailed(error, usage=line.usage, elsewhere=elsewhere)) from error
         except BaseException:
             held.abort()
             self._board.ended(name)
@@ -260,7 +270,10 @@ class Dispatch:
         def drop(lost: Won) -> None:
             self._drop(task, lost)
 
-        return await race(first, after_s, second, drop)
+        won = await race(first, after_s, second, drop)
+        if task.hedged:
+            self.counts.raced(task.plan.model.name, LOST if won.deployment is deployment else WON, task.called_off_nanos)
+        return won
 
     def _patience_s(self, task: Task, deployment: Deployment) -> float | None:
         """How long the first attempt may take before a second one begins, None where there is to be none."""
@@ -291,6 +304,7 @@ class Dispatch:
         except (BudgetExceeded, RateLimited, Unavailable) as error:
             raise HedgeRefused from error
         task.hedged = True
+        self.counts.hedges[task.plan.model.name, SENT] += 1
         return await self._open(task, other, attempt_id)
 
     def _drop(self, task: Task, lost: Won) -> None:
@@ -328,14 +342,9 @@ class Dispatch:
 
     def _promote(self, task: Task, stage: int, why: str) -> None:
         source, to = task.plan.stages[task.stage].task_class, task.plan.stages[stage].task_class
+        self.counts.promoted(source, to, why, task.stage_nanos)
         task.promotions.append(Promoted(source=source, to=to, why=why, cost_nanos=task.stage_nanos))
         task.stage, task.stage_nanos = stage, 0
-
-
-def _noted(task: Task, deployment: Deployment, failure: AttemptFailed) -> AttemptFailed:
-    task.failures.append({"deployment": deployment.name, "error": failure.error.code})
-    task.failed.append(Failure(deployment=deployment.name, error=failure.error, elsewhere=failure.elsewhere, other_key=failure.other_key))
-    return failure
 
 
 def _is_idle(deployment: Deployment, health: Health) -> bool:
