@@ -156,3 +156,12 @@ def test_errors_have_the_anthropic_envelope(scene):
     assert error["type"] == "error"
     assert error["error"]["type"] == "not_found_error"
     assert error["request_id"]
+
+
+def test_a_model_that_is_not_there_is_told_in_the_anthropic_envelope(scene, client):
+    with pytest.raises(anthropic.NotFoundError) as caught:
+        client.models.retrieve("nope")
+    assert caught.value.body["type"] == "error"
+    assert caught.value.body["error"]["type"] == "not_found_error"
+    status, _, body = scene.platform.get("/v1/models/nope", key=KEY)
+    assert (status, body["error"]["type"]) == (404, "invalid_request_error")

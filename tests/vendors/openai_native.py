@@ -21,6 +21,8 @@ class NativeOpenAiVendor(OpenAiVendor):
     """Has `/v1/responses` and `/v1/completions` beside chat; answers have the ids `resp_theirs_N`, of which it remembers none but
     `resp_elsewhere`."""
 
+    known = KNOWN
+
     def __init__(self) -> None:
         super().__init__()
         self.made = 0
@@ -35,7 +37,7 @@ class NativeOpenAiVendor(OpenAiVendor):
             return reply
         if request.headers.get("authorization") != f"Bearer {self.key}":
             return self.error(401, "Incorrect API key provided.")
-        if unknown := set(body) - KNOWN:
+        if unknown := set(body) - self.known:
             return self.error(400, f"Unknown parameter: '{min(unknown)}'.", param=min(unknown))
         if body.get("previous_response_id") not in {None, "resp_elsewhere"}:
             return self.error(400, f"Previous response with id '{body['previous_response_id']}' not found.", param="previous_response_id")

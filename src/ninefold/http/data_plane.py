@@ -193,18 +193,19 @@ class DataPlane:
 
 def render_error(visit: Visit, error: NinefoldError) -> tuple[int, bytes, bytes]:
     """Status, header lines and body in the envelope of whoever asks."""
-    status, lines, body = _rendered(visit.exchange.path, error, visit.trace.trace_id, visit.request_id)
+    anthropic = "anthropic-version" in visit.exchange.headers
+    status, lines, body = _rendered(visit.exchange.path, error, visit.trace.trace_id, visit.request_id, anthropic=anthropic)
     if visit.who is not None and visit.model:
         lines += b"x-ninefold-decision-id: " + visit.decision_id.encode() + b"\r\n"
     return status, lines, body
 
 
-def _rendered(path: str, error: NinefoldError, trace_id: str, request_id: str) -> tuple[int, bytes, bytes]:
+def _rendered(path: str, error: NinefoldError, trace_id: str, request_id: str, *, anthropic: bool = False) -> tuple[int, bytes, bytes]:
     kind = b"application/json"
     surface = surface_at(path)
     if surface is not None:
         body = surface.error_body(error, request_id)
-    elif path.startswith("/v1/messages"):
+    elif anthropic or path.startswith("/v1/messages"):
         body = errors.anthropic_body(error, request_id)
     elif path.startswith("/v1beta/"):
         body = errors.gemini_body(error)

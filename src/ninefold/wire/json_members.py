@@ -13,6 +13,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 _T = TypeVar("_T")
 _AT = re.compile(r" - at `([^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `([^`]+)`")
 
 Members = dict[str, msgspec.Raw]
 
@@ -63,7 +64,11 @@ def invalid(error: msgspec.MsgspecError) -> InvalidRequest:
     """What a caller is told of a body that could not be decoded: the field, where one is known, and what was expected."""
     text = str(error)
     match = _AT.search(text)
+    path = "" if match is None else match.group(1).removeprefix("$").removeprefix(".")
+    missing = _MISSING.match(text)
+    if missing is not None:
+        field = f"{path}.{missing.group(1)}" if path else missing.group(1)
+        return InvalidRequest(f"`{field}` is missing.", param=field)
     if match is None:
         return InvalidRequest(f"The body is not a valid JSON request: {text}.")
-    path = match.group(1).removeprefix("$").removeprefix(".")
     return InvalidRequest(f"{text[: match.start()]} in `{path or 'the body'}`.", param=path or None)
