@@ -14,6 +14,8 @@ from tests.e2e.clients.tasks import CALLED, MODELS, PNG, SHOWS_THOUGHTS, TWO_CAL
 from tests.e2e.clients.test_langchain_openai import Answer, clock, has_sent, weather
 from tests.vendors.script import Fault
 
+# LangChain leaves the closing of its clients' connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 on_all = pytest.mark.parametrize("model", MODELS)
 
 

@@ -17,6 +17,8 @@ from tests.compat.wish import Heard
 from tests.e2e.clients.tasks import CALLED, MODELS, PNG, SHOWS_THOUGHTS, TWO_CALLS
 from tests.vendors.script import Fault
 
+# LangChain leaves the closing of its clients' connections to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 both = pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
 on_all = pytest.mark.parametrize("model", MODELS)
 

@@ -33,7 +33,7 @@ def run(world, folder, suite, model):
         f"--junitxml={report}",
         str(SUITES / f"standard_{suite}.py"),
     ]
-    done = subprocess.run(command, env=os.environ | settings, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, env=os.environ | settings, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
     assert report.exists(), done.stdout[-4000:] + done.stderr[-4000:]
     found = {"passed": [], "failed": [], "skipped": []}
     for case in ET.parse(report).getroot().iter("testcase"):
@@ -59,6 +59,7 @@ SKIPPED = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("suite", "model"), SUITES_OF)
 def test_the_standard_suite_passes(world, tmp_path, suite, model):
     found = run(world, tmp_path, suite, model)
