@@ -82,7 +82,7 @@ def choose(route: Route, call: ModelCall, health: Health, draw: float, doubt: st
         prefix = prefix_digest(call)
         ordered = [with_favourite_first(chosen, prefix, last) for chosen in ordered]
     names = tuple([tuple([each.name for each in chosen]) for chosen in ordered])
-    key = (names, last, tuple(notes), edit, doubt) if last or notes or doubt else names
+    key = (names, last, tuple(notes.items()), edit, doubt) if last or notes or doubt or edit is not None else names
     found = route.plans.get(key)
     if full and full.issuperset([name for chosen in names for name in chosen]):
         raise Unavailable(f"Every deployment of {route.model.name} has as many requests under way as it may.", retry_after_s=_FULL_RETRY_S)
