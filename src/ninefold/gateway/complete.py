@@ -17,7 +17,7 @@ from ninefold.gateway.parts import Asked, Parts
 from ninefold.gateway.prepare import is_prepared, prepare, told
 from ninefold.gateway.reuse import Reuse
 from ninefold.gateway.shedding import Gate
-from ninefold.gateway.summary import about, summary_call, summary_in
+from ninefold.gateway.summary import about, regions_of, summary_call, summary_in
 from ninefold.gateway.telling import Teller, Told
 from ninefold.ports.meter import Hold, HoldRequest
 from ninefold.ports.router import Plan
@@ -53,7 +53,7 @@ class Gateway:
         try:
             decision = self._decide(asked)
             tenant = self._tenants[asked.who.tenant]
-            if self.gate.bounded:
+            if self.gate.bounded and asked.place is None:
                 decision, tenant = await self._let_in(asked, decision, tenant)
             plan = self._plan(asked.call, tenant)
             if asked.call.model in self._preparing:
@@ -104,7 +104,8 @@ class Gateway:
 
     async def _prepare(self, asked: Asked, plan: Plan) -> None:
         async def summarised(model: str, text: str) -> str:
-            return summary_in(await self.complete(about(asked, summary_call(model, text, asked.call))))
+            call = summary_call(model, text, asked.call, regions_of(asked.call, plan.model))
+            return summary_in(await self.complete(about(asked, call)))
 
         ready, changes = await prepare(asked.call, plan, summarised)
         if ready is not asked.call:

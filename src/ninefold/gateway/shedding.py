@@ -16,12 +16,12 @@ _RETRY_AFTER_S: Final = 1.0
 
 
 class Place:
-    """What one request takes up; it is given back once, however often `leave` is called."""
+    """What one request takes up; it is given back once, however often `leave` is called. That of no gate takes up nothing."""
 
     __slots__ = ("_gate",)
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate: Gate | None = gate
+    def __init__(self, gate: Gate | None) -> None:
+        self._gate = gate
 
     def leave(self) -> None:
         """The next one may come in."""

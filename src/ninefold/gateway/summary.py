@@ -6,8 +6,10 @@ import msgspec
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.errors import UpstreamRejected
+from ninefold.domain.snapshot import Model
 from ninefold.gateway.answer import Answer
 from ninefold.gateway.parts import Asked
+from ninefold.gateway.shedding import Place
 
 MAX_SUMMARY_TOKENS = 400
 _TASK = (
@@ -31,8 +33,8 @@ class _Answer(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Answer)
 
 
-def summary_call(model: str, text: str, within: ModelCall) -> ModelCall:
-    """The request for a summary of `text`; it counts and is booked as the request that it is made for."""
+def summary_call(model: str, text: str, within: ModelCall, regions: tuple[str, ...]) -> ModelCall:
+    """The request for a summary of `text`, which may go to `regions` alone; it counts and is booked as the request that it is made for."""
     messages = [{"role": "system", "content": _TASK}, {"role": "user", "content": text}]
     body = msgspec.json.encode({"model": model, "max_tokens": MAX_SUMMARY_TOKENS, "messages": messages})
     return ModelCall(
@@ -46,14 +48,22 @@ def summary_call(model: str, text: str, within: ModelCall) -> ModelCall:
         received_at=within.received_at,
         traceparent=within.traceparent,
         priority=within.priority,
-        regions=within.regions,
+        regions=regions,
     )
 
 
+def regions_of(call: ModelCall, model: Model) -> tuple[str, ...]:
+    """Where the conversation may go, in the words of a request: what the caller and the model allow. That they have one in common was
+    found when the request got its route."""
+    if call.regions and model.regions:
+        return tuple(each for each in call.regions if each in model.regions)
+    return call.regions or model.regions
+
+
 def about(asked: Asked, call: ModelCall) -> Asked:
-    """`call` in the name of whoever asked, under the same trace and under ids of its own."""
+    """`call` in the name of whoever asked, under the same trace and under ids of its own; it takes up no place beside theirs."""
     facts = msgspec.structs.replace(asked.facts, request_id=f"{asked.facts.request_id}-summary", model=call.model)
-    return Asked(who=asked.who, call=call, facts=facts, decision_id=f"{asked.decision_id}-summary", began=asked.began)
+    return Asked(who=asked.who, call=call, facts=facts, decision_id=f"{asked.decision_id}-summary", began=asked.began, place=Place(None))
 
 
 def summary_in(answer: Answer) -> str:

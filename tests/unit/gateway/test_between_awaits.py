@@ -1,6 +1,7 @@
 """What could go wrong between two awaits of a request."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from tests.unit.gateway.one_worker import Worker, deployment, model, snapshot, w
 
 from ninefold.domain.call import Operation
 from ninefold.domain.errors import Killed, NinefoldError, PolicyDenied, Unavailable
-from ninefold.domain.snapshot import LoadRules, Tenant
+from ninefold.domain.snapshot import Abilities, LoadRules, Tenant, Truncation
 
 
 async def turns(count=20):
@@ -152,6 +153,28 @@ def test_a_batch_that_cannot_be_held_leaves_nobody_waiting():
         async with asyncio.timeout(5):
             found = await asyncio.gather(*(worker.text(each) for each in asked), return_exceptions=True)
         assert all(isinstance(each, bytes | NinefoldError) for each in found), found
+        worker.at_rest()
+
+    asyncio.run(work())
+
+
+def summarising(**more):
+    """A model that is at home in the EU, whose conversations are summarised by one that is everywhere."""
+    small = {"abilities": Abilities(context_tokens=1000), "max_output_tokens": 100}
+    rules = Truncation(strategy="summarise", summarise_with="s")
+    models = model("a", regions=("eu",), truncation=rules), model("us", "eu", name="s")
+    known = deployment("a", region="eu", **small), deployment("us", region="us"), deployment("eu", region="eu")
+    return snapshot(*models, deployments=known, **more)
+
+
+LONG = json.dumps({"model": "m", "messages": [{"role": "user", "content": "word " * 200}] * 20}).encode()
+
+
+def test_a_summary_goes_nowhere_where_its_conversation_may_not_go_and_needs_no_place_of_its_own():
+    async def work():
+        worker = await Worker(summarising(load=LoadRules(max_in_flight=1, queue_s=(0.0, 0.0, 0.0)))).begin()
+        await worker.text(worker.asked(body=LONG, input_tokens_bound=len(LONG)))
+        assert worker.vendor.asked == ["eu", "a"]
         worker.at_rest()
 
     asyncio.run(work())
