@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ninefold.domain.allowance import Balance
 from ninefold.domain.errors import NotFound
 from ninefold.http.api_keys import TenantName
 from ninefold.http.api_ledger_facts import PLACE, budget_facts, line_facts, page_after, parse_after, trace_facts
+from ninefold.http.api_route_facts import route_facts
 from ninefold.http.problem import responses
 from ninefold.ports.ledger import LedgerLine, TraceRecord
 
 _FAR_FUTURE = 253_402_300_799.0  # the last second of the year 9999
+_NOTHING = "The books have nothing under this trace id; a request of the last second may still be on its way here."
+TraceId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="as in x-ninefold-trace-id")]
 Moment = Annotated[float, Field(ge=0, le=_FAR_FUTURE, allow_inf_nan=False)]
 
 
@@ -128,6 +131,65 @@ class Trace(BaseModel):
     refusals: list[Refusal]
 
 
+class Considered(BaseModel):
+    """A deployment that was looked at, and why it was taken or left out."""
+
+    deployment: str
+    taken: bool
+    why: str
+
+
+class Attempt(BaseModel):
+    """One attempt at a deployment, with its cost line's figures."""
+
+    attempt_id: str
+    deployment: str
+    outcome: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: str
+    started_at: float
+    ended_at: float
+
+
+class WhyRefused(BaseModel):
+    """What the caller was told."""
+
+    code: str
+    detail: str
+
+
+class RoutedRequest(BaseModel):
+    """How one request was routed. `class`, `strategy` and `reason` are empty where there was no answer; `facts` is what else was out of
+    the ordinary on the way: failures, a hedge, promotions, where a shared answer came from."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    request_id: str
+    tenant: str
+    model: str
+    surface: str
+    task_class: str = Field(alias="class")
+    strategy: str
+    reason: str
+    considered: list[Considered]
+    deployment: str
+    status: str
+    duration_ms: float
+    facts: dict[str, Any]
+    attempts: list[Attempt]
+    cost_usd: str
+    refusals: list[WhyRefused]
+
+
+class Routed(BaseModel):
+    """Every request under one trace id, oldest first."""
+
+    trace_id: str
+    cost_usd: str
+    requests: list[RoutedRequest]
+
+
 class Budget(BaseModel):
     """One budget in its current window, in dollars: limit = spent + outstanding + left. `suspense` is the part of outstanding that
     belongs to dead workers whose journals cannot be read."""
@@ -174,12 +236,20 @@ def ledger_router(desk: BooksDesk) -> APIRouter:
     router = APIRouter(tags=["ledger"])
 
     @router.get("/traces/{trace_id}", responses=responses(404), operation_id="getTrace")
-    async def trace(trace_id: Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="as in x-ninefold-trace-id")]) -> Trace:
+    async def trace(trace_id: TraceId) -> Trace:
         """Show the decision, the cost lines, the route and the tool calls of one request; it is here a moment after its answer."""
         record = await desk.trace(trace_id)
         if not (record.lines or record.decisions or record.answers or record.refusals):
-            raise NotFound("The books have nothing under this trace id; a request of the last second may still be on its way here.")
+            raise NotFound(_NOTHING)
         return Trace.model_validate(trace_facts(trace_id, record))
+
+    @router.get("/traces/{trace_id}/route", responses=responses(404), operation_id="getTraceRoute")
+    async def route(trace_id: TraceId) -> Routed:
+        """Explain which deployments were looked at, which were tried, and why; the same as `ninefold route explain --json`."""
+        document = route_facts(trace_id, await desk.trace(trace_id))
+        if not document["requests"]:
+            raise NotFound(_NOTHING)
+        return Routed.model_validate(document)
 
     @router.get("/ledger/lines", responses=responses(), operation_id="listLedgerLines")
     async def lines(
