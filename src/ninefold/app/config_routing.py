@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from ninefold.app.config_pattern import Pattern
 from ninefold.app.config_types import Count, ModelName, Name, Seconds, Section, Text, as_number, wrong
 
 Share = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=1)]
@@ -15,17 +15,6 @@ Millis = Annotated[float, BeforeValidator(as_number), Field(ge=0, le=50)]
 Strategy = Literal["priority", "weighted", "cheapest", "fastest", "least_busy"]
 Priority = Literal["high", "normal", "low"]
 Trigger = Literal["no_rule_matched", "low_support", "failures", "ambiguous", "high_risk"]
-
-
-def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise wrong(f"is not a regular expression: {error}") from None
-    return value
-
-
-Pattern = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_regex)]
 
 
 class Capabilities(Section):
@@ -148,7 +137,9 @@ class Model(Section):
     slim_prompts: bool = Field(default=False, description="take out of prompts what carries no meaning: runs of blanks, repeated lines")
     prompt_cache: bool = Field(default=False, description="mark the stable beginning of prompts for the vendor's cache")
     affinity: bool = Field(default=False, description="requests that begin alike go to the same deployment, whose cache knows them")
-    micro_batch_ms: Millis = Field(default=0.0, description="gather small embedding and rerank requests for so long and send them as one")
+    micro_batch_ms: Millis = Field(
+        default=0.0, description="gather small embedding requests for so long and send them as one; rerank requests go alone"
+    )
     regions: tuple[Text, ...] = Field(default=(), description="regions its data may go to; anywhere where empty")
 
 

@@ -10,8 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from ninefold.adapters.rule_tables.sqlite import Origins, SqliteFacts
 from ninefold.app.config_check import problems_of
+from ninefold.app.config_pattern import Pattern
 from ninefold.app.config_problem import ConfigInvalid
-from ninefold.app.config_routing import Pattern
 from ninefold.app.config_source import read_yaml
 from ninefold.app.config_types import Name, Section, Text, wrong
 from ninefold.domain.errors import Unavailable

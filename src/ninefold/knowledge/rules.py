@@ -12,6 +12,8 @@ from ninefold.knowledge.reader import answer as read
 from ninefold.knowledge.sources import Source
 from ninefold.ports.rule_facts import RuleFacts
 
+# Patterns are the operator's own, the text is anybody's: the end of it is where the question stands.
+MAX_TEXT_CHARS = 16_384
 _PLACE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -42,7 +44,8 @@ class RuleAnswer:
 
 
 def answer(rules: Sequence[Rule], facts: RuleFacts, asked: str) -> RuleAnswer | None:
-    """The answer of the first rule that matches `asked` and finds its facts; None where none does."""
+    """The answer of the first rule that matches the last 16,384 characters of `asked` and finds its facts; None where none does."""
+    asked = asked[-MAX_TEXT_CHARS:]
     for rule in rules:
         for pattern in rule.patterns:
             found = pattern.search(asked)

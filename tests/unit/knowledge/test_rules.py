@@ -11,7 +11,7 @@ from ninefold.adapters.rule_tables.sqlite import SqliteFacts
 from ninefold.app.config_problem import ConfigInvalid
 from ninefold.app.rule_book import BookOnDisk, load_rule_book
 from ninefold.domain.errors import Unavailable
-from ninefold.knowledge.rules import RuleAnswer, answer
+from ninefold.knowledge.rules import MAX_TEXT_CHARS, RuleAnswer, answer
 
 BOOK = r"""
 tables: {vat: vat.csv}
@@ -109,6 +109,7 @@ def test_a_query_without_end_is_ended(folder: Path):
     ("rule", "word"),
     [
         ("{name: r, match: ['('], answer: a}", "regular expression"),
+        ("{name: r, match: ['(a+)+$'], answer: a}", r"repeats something that is itself repeated"),
         ("{name: r, match: [a], answer: '{who}'}", "who"),
         ("{name: r, match: [a], search: nowhere}", "nowhere"),
         ("{name: r, match: [a], query: SELECT 1}", "needs one"),
@@ -119,6 +120,14 @@ def test_what_cannot_work_is_refused_by_name(tmp_path: Path, rule: str, word: st
     (tmp_path / "book.yaml").write_text(f"texts: {{faq: '*.md'}}\nrules:\n  - {rule}\n")
     with pytest.raises(ConfigInvalid, match=word):
         load_rule_book(tmp_path / "book.yaml")
+
+
+def test_patterns_see_the_end_of_a_text_that_is_too_long_for_them(folder: Path):
+    (folder / "book.yaml").write_text(
+        "rules:\n  - {name: r, match: ['begin'], answer: first}\n  - {name: s, match: ['end'], answer: last}\n"
+    )
+    assert said(folder, "begin" + "x" * (MAX_TEXT_CHARS - 8) + "end") == ("r", "first")
+    assert said(folder, "begin" + "x" * (MAX_TEXT_CHARS - 7) + "end") == ("s", "last")
 
 
 def test_a_changed_file_is_read_again(folder: Path):
