@@ -69,10 +69,11 @@ def compile_snapshot(
                 load_rules(config.server.load),
                 server.responses_ttl_s,
                 server.idempotency_ttl_s,
+                config.rules,
             ]
         ),
         compiled_at=now,
-        policy_version=_digest([tenants, config.policies])[:16],
+        policy_version=_digest([tenants, config.rules])[:16],
         deployments=deployments,
         models=models,
         tenants=tenants,
@@ -82,6 +83,7 @@ def compile_snapshot(
         load=load_rules(config.server.load),
         responses_ttl_s=config.server.responses_ttl_s,
         idempotency_ttl_s=config.server.idempotency_ttl_s,
+        policies=config.rules,
     )
 
 

@@ -31,6 +31,8 @@ from ninefold.app.config_types import (
     as_number,
     wrong,
 )
+from ninefold.app.policy_files import configured_policies
+from ninefold.domain.policy import Policy
 from ninefold.wire.dialects.vendors import VENDORS
 
 DEFAULT_FILE = "ninefold.yaml"
@@ -241,6 +243,14 @@ class Local(Section):
     enabled: bool = Field(default=True, description="whether local/embed and local/reader exist")
 
 
+class Audit(Section):
+    """The audit log."""
+
+    witness: Text | None = Field(
+        default=None, description="file or folder, on another disk, in a git working copy or a mounted bucket, that keeps its checkpoints too"
+    )
+
+
 class DatedPrice(PriceList):
     """A price that holds from a day on, whatever the catalogue says."""
 
@@ -256,6 +266,7 @@ class _Origin:
     base_dir: Path
     file: Path | None
     places: dict[Steps, Place]
+    policies: tuple[Policy, ...]
 
 
 def _default_tenants() -> tuple[Tenant, ...]:
@@ -268,6 +279,7 @@ class Config(Section):
     server: Server = Field(default_factory=Server, description="where Ninefold listens, and how")
     data_dir: Text = Field(default=".ninefold", description="folder of everything that Ninefold writes")
     database: Database = Field(default_factory=Database, description="`sqlite`, or postgresql://user@host/name")
+    audit: Audit = Field(default_factory=Audit, description="the audit log")
     local: Local = Field(default_factory=Local, description="the models that come with Ninefold")
     deployments: tuple[Deployment, ...] = Field(default=(), description="where models really run")
     models: tuple[Model, ...] = Field(default=(), description="what callers ask for")
@@ -277,15 +289,17 @@ class Config(Section):
         description="who asks and pays; without the key one tenant `default` that may use the local models",
     )
     prices: tuple[DatedPrice, ...] = Field(default=(), description="your own prices by date, before the catalogue's")
-    policies: tuple[Text, ...] = Field(default=(), description="policy files, by pattern; the files themselves are not read yet")
+    policies: tuple[Text, ...] = Field(default=(), description="policy files, by pattern; `*.tests.yaml` are their cases")
 
     _base_dir: Path = PrivateAttr(default_factory=Path)
     _file: Path | None = PrivateAttr(default=None)
     _places: Mapping[Steps, Place] = PrivateAttr(default_factory=lambda: MappingProxyType[Steps, Place]({}))
+    _rules: tuple[Policy, ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: object, /) -> None:
         if isinstance(context, _Origin):
             self._base_dir, self._file, self._places = context.base_dir, context.file, MappingProxyType(context.places)
+            self._rules = context.policies
 
     @property
     def base_dir(self) -> Path:
@@ -301,6 +315,11 @@ class Config(Section):
     def places(self) -> Mapping[Steps, Place]:
         """Where each value that is not a default was written."""
         return self._places
+
+    @property
+    def rules(self) -> tuple[Policy, ...]:
+        """The policies in the files that `policies` names."""
+        return self._rules
 
     @property
     def all_deployments(self) -> tuple[Deployment, ...]:
@@ -333,9 +352,10 @@ def load_config(path: Path | None, environ: Mapping[str, str], overrides: Mappin
     override(document, overrides or {}, "command line")
     # A section with nothing under it (`policies:` whose entries are commented out) is a section that is not there.
     root = {key: value for key, value in document.root.items() if value is not None or key not in Config.model_fields}
-    problems = [*document.problems, *check(root, document, base_dir)]
+    rules, wrong = configured_policies(root, base_dir)
+    problems = [*document.problems, *check(root, document, base_dir), *wrong]
     try:
-        config = Config.model_validate(root, context=_Origin(base_dir=base_dir, file=path, places=document.values))
+        config = Config.model_validate(root, context=_Origin(base_dir=base_dir, file=path, places=document.values, policies=rules))
     except ValidationError as error:
         raise ConfigInvalid([*problems, *problems_of(error, Config, document)]) from None
     if problems:

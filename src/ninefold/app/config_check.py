@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -107,7 +106,6 @@ class _Checks:
         for steps, _ in self._items(("tenants",)):
             yield from self._tenant(steps)
         yield from self._key_references()
-        yield from self._policies()
 
     def _problem(self, steps: Steps, message: str) -> Problem:
         return problem(self.document.place(steps), steps, message)
@@ -255,14 +253,3 @@ class _Checks:
                         yield self._problem(steps, f"the key in {first} reads the same secret; each key needs its own")
                     else:
                         seen[kind, where] = steps
-
-    def _policies(self) -> Iterator[Problem]:
-        for steps, pattern in self._texts(("policies",)):
-            if policy_files(pattern, self.base_dir):
-                message = f"'{pattern}' matches files, and policy files are not built yet: they arrive with the admission plane"
-                yield self._problem(steps, message)
-
-
-def policy_files(pattern: str, base_dir: Path) -> list[str]:
-    """The files that `pattern` names, in order."""
-    return sorted(glob.glob(str(base_dir / pattern), recursive=True))  # noqa: PTH207  # Path.glob refuses absolute patterns

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ninefold.app.config import Config, load_config
-from ninefold.app.config_check import policy_files
 from ninefold.app.config_problem import ConfigInvalid
+from ninefold.app.policy_files import policy_files
 
 # Path, modification time in ns, size and inode of a file; the path alone where there is none.
 _Mark = tuple[str, int, int, int] | tuple[str]

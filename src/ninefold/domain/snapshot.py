@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ninefold.domain.money import Price
+from ninefold.domain.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,3 +262,4 @@ class Snapshot:
     load: LoadRules = LoadRules()
     responses_ttl_s: float = 30 * 86_400.0
     idempotency_ttl_s: float = 86_400.0
+    policies: tuple[Policy, ...] = ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ninefold.domain.call import SAYS_NOTHING, ModelCall
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
-from ninefold.domain.decision import Decision
-from ninefold.domain.errors import ModelNotFound, NinefoldError, PolicyDenied
+from ninefold.domain.decision import Decision, Verdict
+from ninefold.domain.errors import ApprovalRequired, ModelNotFound, NinefoldError, PolicyDenied
 from ninefold.domain.snapshot import Snapshot, Tenant
 from ninefold.domain.usage import Usage
 from ninefold.gateway.answer import Answer, Book
@@ -55,7 +57,7 @@ class Gateway:
             tenant = self._tenants[asked.who.tenant]
             if self.gate.bounded and asked.place is None:
                 decision, tenant = await self._let_in(asked, decision, tenant)
-            plan = self._plan(asked.call, tenant)
+            plan = self._plan(asked, decision, tenant)
             if asked.call.model in self._preparing:
                 await self._prepare(asked, plan)
             request = self._worst_case(asked, plan, tenant)
@@ -98,9 +100,11 @@ class Gateway:
         decision = self._decide(asked)
         return decision, self._tenants[asked.who.tenant]
 
-    def _plan(self, call: ModelCall, tenant: Tenant) -> Plan:
+    def _plan(self, asked: Asked, decision: Decision, tenant: Tenant) -> Plan:
         parts = self._parts
-        return parts.router.plan(self.snapshot, tenant, call, parts.board.health(parts.monotonic()), parts.draw())
+        if decision.ruling is not None and (task_class := decision.ruling.route_to):
+            asked.call = replace(asked.call, task_class=task_class)
+        return parts.router.plan(self.snapshot, tenant, asked.call, parts.board.health(parts.monotonic()), parts.draw())
 
     async def _prepare(self, asked: Asked, plan: Plan) -> None:
         async def summarised(model: str, text: str) -> str:
@@ -116,7 +120,8 @@ class Gateway:
             return
         if model not in self._models:
             raise ModelNotFound(f"There is no model {model[:100]!r}; GET /v1/models lists those you may use.", param="model")
-        raise PolicyDenied(" ".join(reason.detail for reason in decision.reasons))
+        refusal = ApprovalRequired if decision.verdict is Verdict.REQUIRE_APPROVAL else PolicyDenied
+        raise refusal(" ".join(reason.detail for reason in decision.reasons))
 
     async def _handed_over(self, asked: Asked, tenant: Tenant, answer: Answer) -> Answer:
         if answer.streams:

@@ -1,4 +1,4 @@
-"""May this call be made? The first rules: a tenant's list of models, and its limits of size."""
+"""May this call be made? First a tenant's list of models and its limits of size, then the policies."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from fnmatch import translate
 
 from ninefold.domain.call import ModelCall
 from ninefold.domain.decision import Decision, Reason, Verdict
+from ninefold.domain.policy import REQUEST
 from ninefold.domain.principal import Principal
 from ninefold.domain.snapshot import Snapshot, Tenant
+from ninefold.policy.engine import PolicyEngine
+from ninefold.policy.request_facts import request_facts
 
 _WILDCARDS = frozenset("*?[")
 _NO_LIMIT = 1 << 62
@@ -41,7 +44,8 @@ class _Rules:
 
 
 class AllowListPolicy:
-    """A `PolicyDecider`: the model must be on the tenant's list, the body and the output asked for within its limits.
+    """A `PolicyDecider`: the model must be on the tenant's list, the body and the output asked for within its limits; what passes that is
+    asked of every policy of the snapshot that speaks of requests.
 
     The output limit is that of one choice, as is the cap that dispatch injects. Only models that exist are remembered, so that
     callers who make up names cost no memory.
@@ -52,6 +56,7 @@ class AllowListPolicy:
         self._rules: dict[str, _Rules] = {}
         self._models: frozenset[str] = frozenset()
         self._permits: dict[tuple[str, str], _Permit] = {}
+        self._engine: PolicyEngine | None = None
 
     def decide(self, snapshot: Snapshot, who: Principal, call: ModelCall, decision_id: str) -> Decision:
         if snapshot is not self._snapshot:
@@ -62,6 +67,8 @@ class AllowListPolicy:
             and len(call.body) <= permit.max_request_bytes
             and (call.max_output_tokens is None or call.max_output_tokens <= permit.max_output_tokens)
         ):
+            if self._engine is not None:
+                return self._ask(self._engine, permit.reasons, who, call, decision_id)
             return Decision(decision_id=decision_id, verdict=Verdict.ALLOW, reasons=permit.reasons, policy_version=snapshot.policy_version)
         return self._judge(snapshot, who, call, decision_id)
 
@@ -69,7 +76,20 @@ class AllowListPolicy:
         self._rules = {each.name: _rules(each) for each in snapshot.tenants}
         self._models = frozenset(each.name for each in snapshot.models)
         self._permits = {}
+        policies = [each for each in snapshot.policies if REQUEST in each.subjects]
+        self._engine = PolicyEngine(policies) if policies else None
         self._snapshot = snapshot
+
+    def _ask(self, engine: PolicyEngine, listed: tuple[Reason, ...], who: Principal, call: ModelCall, decision_id: str) -> Decision:
+        assert self._snapshot is not None
+        found = engine.judge(request_facts(self._rules[who.tenant].tenant, who, call))
+        return Decision(
+            decision_id=decision_id,
+            verdict=found.verdict,
+            reasons=listed + found.reasons if found.verdict is Verdict.ALLOW else found.reasons,
+            policy_version=self._snapshot.policy_version,
+            ruling=found.ruling,
+        )
 
     def _judge(self, snapshot: Snapshot, who: Principal, call: ModelCall, decision_id: str) -> Decision:
         rules = self._rules.get(who.tenant)
@@ -89,6 +109,8 @@ class AllowListPolicy:
         )
         if call.model in self._models:
             self._permits[who.tenant, call.model] = permit
+        if self._engine is not None:
+            return self._ask(self._engine, permit.reasons, who, call, decision_id)
         return Decision(decision_id=decision_id, verdict=Verdict.ALLOW, reasons=permit.reasons, policy_version=snapshot.policy_version)
 
 

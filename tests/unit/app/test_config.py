@@ -214,12 +214,23 @@ def test_anchors_and_merges_work(tmp_path: Path):
     assert config.models[1].route == config.models[0].route
 
 
-def test_policies_that_match_files_are_refused_until_they_are_read(tmp_path: Path):
-    (tmp_path / "policies").mkdir()
-    assert load(tmp_path, "policies: [policies/*.yaml]\n").policies == ("policies/*.yaml",)
-    (tmp_path / "policies" / "a.yaml").write_text("x", encoding="utf-8")
-    found = problems(tmp_path, "policies: [policies/*.yaml]\n")
-    assert "admission plane" in found["policies[0]"].message
+def test_policies_are_read_and_what_is_wrong_with_them_stands_with_its_line(tmp_path: Path):
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    assert load(tmp_path, "policies: [policies/*.yaml]\n").rules == ()
+    file = folder / "a.yaml"
+    file.write_text("policy: a\nmatch: {tenant: acme}\nroute_to: cheap\n", encoding="utf-8")
+    (folder / "a.tests.yaml").write_text("cases: []\n", encoding="utf-8")
+    classes = "task_classes: [{name: cheap}]\n"
+    assert [each.name for each in load(tmp_path, f"policies: [policies/*.yaml]\n{classes}").rules] == ["a"]
+    with pytest.raises(ConfigInvalid, match=r"a\.yaml:2.*no task class 'cheap'"):
+        load(tmp_path, "policies: [policies/*.yaml]\n")
+    file.write_text("policy: a\nrequire: [{tenannt: acme}]\nwhen: x > 1\n", encoding="utf-8")
+    with pytest.raises(ConfigInvalid, match=r"a\.yaml:3.*not built yet"):
+        load(tmp_path, f"policies: [policies/*.yaml]\n{classes}")
+    file.write_text("policy: a\nrequire: [{tenannt: acme}]\n", encoding="utf-8")
+    with pytest.raises(ConfigInvalid, match=r"a\.yaml:2.*no request has a fact 'tenannt'; did you mean 'tenant'"):
+        load(tmp_path, "policies: [policies/*.yaml]\n")
 
 
 def test_the_environment_stands_over_the_file(tmp_path: Path, example: str):
