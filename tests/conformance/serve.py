@@ -33,8 +33,8 @@ OPERATIONS = [
 ]  # fmt: skip
 
 
-def configuration(names: list[str], vendor: str, *, openai_port: int, anthropic_port: int) -> dict:
-    """Each of `names` is a model; they all are one deployment on `vendor`."""
+def configuration(vendors: dict[str, str], *, openai_port: int, anthropic_port: int) -> dict:
+    """Every model of `vendors`, by its name the vendor whose deployment answers."""
     price = {"input_per_million": 1.0, "output_per_million": 2.0}
     openai = {
         "name": "openai", "provider": "openai", "base_url": f"http://127.0.0.1:{openai_port}/v1", "api_key": {"env": "OPENAI_KEY"},
@@ -47,8 +47,8 @@ def configuration(names: list[str], vendor: str, *, openai_port: int, anthropic_
     keys = [{"name": name, "secret": {"env": f"{name.upper()}_TESTS_KEY"}} for name in ("openai", "anthropic")]
     return {
         "deployments": [openai, anthropic],
-        "models": [{"name": name, "route": {"deployments": [vendor]}} for name in names],
-        "tenants": [{"name": "suite", "keys": keys, "models": names}],
+        "models": [{"name": name, "route": {"deployments": [vendor]}} for name, vendor in vendors.items()],
+        "tenants": [{"name": "suite", "keys": keys, "models": list(vendors)}],
     }
 
 
@@ -67,7 +67,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with EveryOpenAiEndpoint() as openai, EveryMessage() as anthropic, tempfile.TemporaryDirectory() as folder:
-        written = configuration(models_in(chosen.tests), chosen.vendor, openai_port=openai.port, anthropic_port=anthropic.port)
+        vendors = dict.fromkeys(models_in(chosen.tests), chosen.vendor)
+        written = configuration(vendors, openai_port=openai.port, anthropic_port=anthropic.port)
         platform = Platform(Path(folder), yaml.safe_dump(written), env=SECRETS)
         try:
             platform.start(within_s=300.0)

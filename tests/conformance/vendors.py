@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import email.parser
+import email.policy
 import json
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from tests.vendors.anthropic import AnthropicVendor
-from tests.vendors.openai_endpoints import OpenAiEndpoints
+from tests.vendors.openai_endpoints import SOUND, OpenAiEndpoints
 from tests.vendors.openai_native import KNOWN, NativeOpenAiVendor
 
 CATEGORIES = [
@@ -34,10 +37,22 @@ class EveryOpenAiEndpoint(NativeOpenAiVendor, OpenAiEndpoints):
         return None if authorized else self.error(401, "Incorrect API key provided.")
 
     async def form(self, request: Request) -> dict:
-        """The fields by their names, the last of those that repeat."""
-        form = await request.form()
-        self.seen.append((request.url.path, dict(request.headers), {name: str(value) for name, value in form.items()}))
-        return {name: value if isinstance(value, str) else (value.filename, "", await value.read()) for name, value in form.items()}
+        """The fields by their names, the last of those that repeat; files as (filename, type, bytes)."""
+        head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
+        document = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + await request.body())
+        fields: dict = {}
+        for part in document.iter_parts():
+            data, filename = part.get_payload(decode=True), part.get_filename()
+            name = part.get_param("name", header="content-disposition")
+            fields[name] = data.decode() if filename is None else (filename, part.get_content_type(), data)
+        self.seen.append((request.url.path, dict(request.headers), fields))
+        return fields
+
+    def answer(self, body, told, status, produced):
+        """With the member that the Responses API has had since caches are written for money."""
+        answer = super().answer(body, told, status, produced)
+        answer["usage"]["input_tokens_details"]["cache_write_tokens"] = 0
+        return answer
 
     async def moderations(self, request: Request):
         body, reply = await self.told(request)
@@ -59,6 +74,16 @@ class EveryOpenAiEndpoint(NativeOpenAiVendor, OpenAiEndpoints):
 
     async def edits(self, request: Request):
         return self.pictured(await self.form(request))
+
+    async def speech(self, request: Request):
+        body, reply = await self.told(request)
+        if reply is not None:
+            return reply
+        if body.get("stream_format") != "sse":
+            return Response(SOUND, media_type="audio/mpeg")
+        usage = {"input_tokens": 3, "output_tokens": 40, "total_tokens": 43}
+        said = [{"type": "speech.audio.delta", "audio": "aGk="}, {"type": "speech.audio.done", "usage": usage}]
+        return self.stream([b"data: " + json.dumps(each).encode() + b"\n\n" for each in said], None, b"")
 
     def pictured(self, asked: dict):
         if asked.get("stream") in {True, "true"}:

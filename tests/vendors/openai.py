@@ -124,7 +124,7 @@ class OpenAiVendor(Vendor):
             message["tool_calls"] = [
                 {"id": f"call_{i}", "type": "function", "function": {"name": n, "arguments": a}} for i, (n, a) in enumerate(told.calls)
             ]
-        logprobs = {"content": [logprob(word) for word in told.words]} if body.get("logprobs") else None
+        logprobs = {"content": [logprob(word) for word in told.words], "refusal": None} if body.get("logprobs") else None
         choices = [{"index": i, "message": message, "logprobs": logprobs, "finish_reason": finish} for i in range(body.get("n") or 1)]
         return self.json({
             "id": "chatcmpl-1", "object": "chat.completion", "created": 1_760_000_000, "model": body["model"] + "-2025-08-07",
@@ -133,7 +133,7 @@ class OpenAiVendor(Vendor):
 
     def chunks(self, model, told, finish, usage, *, n=1, logs=False):
         def chunk(delta, reason=None, *, choices=True, index=0, **more):
-            logprobs = {"content": [logprob(delta["content"])]} if logs and delta.get("content") else None
+            logprobs = {"content": [logprob(delta["content"])], "refusal": None} if logs and delta.get("content") else None
             body = {
                 "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_760_000_000, "model": model + "-2025-08-07",
                 "service_tier": "default", "system_fingerprint": "fp_1",
@@ -191,9 +191,11 @@ def logprob(token: str) -> dict:
 
 
 def wanted_of(body: dict, last: dict) -> Wanted:
-    tools = {tool["function"]["name"]: tool["function"].get("parameters") or {} for tool in body.get("tools") or []}
+    functions = [tool["function"] for tool in body.get("tools") or [] if tool["type"] == "function"]
+    tools = {function["name"]: function.get("parameters") or {} for function in functions}
     choice = body.get("tool_choice")
-    forced = choice["function"]["name"] if isinstance(choice, dict) else "any" if choice == "required" else ""
+    named = choice["function"]["name"] if isinstance(choice, dict) and choice["type"] == "function" else ""
+    forced = "any" if choice == "required" else named
     output = body.get("response_format") or {}
     kinds = {"json_schema": (output.get("json_schema") or {}).get("schema"), "json_object": {}}
     return Wanted(offered=tools, forced=forced, schema=kinds.get(output.get("type")), answers_tool=last.get("role") == "tool")

@@ -33,9 +33,7 @@ def _object(file: StoredFile) -> dict[str, object]:
         "object": "file",
         "bytes": file.size_bytes,
         "created_at": int(file.created_at),
-        "expires_at": None,
         "filename": file.name,
         "purpose": file.purpose,
         "status": "processed",
-        "status_details": None,
     }
