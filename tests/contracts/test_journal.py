@@ -3,10 +3,12 @@
 import asyncio
 import errno
 import os
+import struct
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -79,7 +81,7 @@ def test_a_torn_last_frame_is_never_read(folder):
     journal = JournalWriter(folder, "w0", 1)
     for n in range(3):
         journal.append(["record", n])
-    journal.commit()
+        journal.commit()
     journal.close()
     path = only_file(folder)
     whole = path.read_bytes()
@@ -90,11 +92,46 @@ def test_a_torn_last_frame_is_never_read(folder):
         assert (seen, end) == ([["record", 0], ["record", 1]], PieceEnd.TORN)
 
 
+@pytest.mark.parametrize("count", [2, 15, 16, 300])
+def test_the_records_of_one_commit_are_read_all_or_not_at_all(folder, count):
+    journal = JournalWriter(folder, "w0", 1)
+    journal.append(["before"])
+    journal.commit()
+    for n in range(count):
+        journal.append(["record", n])
+    journal.commit()
+    journal.close()
+    path = only_file(folder)
+    whole = path.read_bytes()
+    assert drain(folder) == ([["before"], *(["record", n] for n in range(count))], PieceEnd.CLEAN)
+    for cut in (1, 9, 15):
+        path.write_bytes(whole[:-cut])
+        assert drain(folder) == ([["before"]], PieceEnd.TORN)
+
+
+def test_what_was_written_one_record_a_frame_is_still_read(folder):
+    journal = JournalWriter(folder, "w0", 1)
+    journal.close()
+    path = only_file(folder)
+    frames = [struct.pack("<II", len(data), crc32(data)) + data for data in map(msgspec.msgpack.encode, (["h", 1], ["i", 2], ["s", 3]))]
+    path.write_bytes(path.read_bytes() + b"".join(frames))
+    assert drain(folder) == ([["h", 1], ["i", 2], ["s", 3]], PieceEnd.CLEAN)
+
+
+def test_a_sound_frame_that_is_no_group_is_reported(folder):
+    journal = JournalWriter(folder, "w0", 1)
+    journal.close()
+    path = only_file(folder)
+    data = msgspec.msgpack.encode("not an array")
+    path.write_bytes(path.read_bytes() + struct.pack("<II", len(data) | 1 << 31, crc32(data)) + data)
+    assert drain(folder) == ([], PieceEnd.CORRUPT)
+
+
 def test_a_flipped_bit_ends_the_readable_part_and_is_reported(folder):
     journal = JournalWriter(folder, "w0", 1)
     for n in range(3):
         journal.append(["record", n])
-    journal.commit()
+        journal.commit()
     journal.close()
     path = only_file(folder)
     whole = bytearray(path.read_bytes())

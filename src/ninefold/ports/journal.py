@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class Journal(Protocol):
-    """Append-only frames of one worker in one epoch.
+    """Append-only frames of one worker in one epoch; the records of one commit share one.
 
-    A frame is in the order it was appended; `sequence` counts from 1. `append` only collects; `commit` hands everything collected to
-    the operating system in one write(2), after which `kill -9` cannot lose it; fsync follows within 10 ms.
+    Records are in the order they were appended; `sequence` counts them from 1. `append` only collects; `commit` hands everything
+    collected to the operating system in one write(2), after which `kill -9` cannot lose it; fsync follows within 10 ms.
     Laws (tests/contracts/test_journal.py): what was committed is read back in order by a reader in another process; a torn last frame
     is never read; a flipped bit ends the readable part and is reported.
     On failure: Unavailable from `commit` (a full disk): the request must not be answered. What was collected stays collected and
@@ -21,11 +21,11 @@ class Journal(Protocol):
 
     @property
     def sequence(self) -> int:
-        """The number of the last frame appended."""
+        """The number of the last record appended."""
         ...
 
     def append(self, record: object) -> int:
-        """The frame's sequence number; nothing is durable yet."""
+        """The record's sequence number; nothing is durable yet."""
         ...
 
     def commit(self) -> None:
@@ -33,7 +33,7 @@ class Journal(Protocol):
         ...
 
     async def synced(self, sequence: int) -> None:
-        """Returns once every frame up to `sequence` is on stable storage. Raises: Unavailable."""
+        """Returns once every record up to `sequence` is on stable storage. Raises: Unavailable."""
         ...
 
 
@@ -59,7 +59,7 @@ class PieceEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """Payloads of whole frames in order, the offset behind them, and why no further frame was read."""
+    """The records of whole frames in order, encoded, the offset behind them, and why no further frame was read."""
 
     payloads: tuple[bytes, ...]
     offset: int

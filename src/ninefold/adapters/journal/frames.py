@@ -1,4 +1,7 @@
-"""How a journal's bytes are laid out: a header, then frames of length, checksum and payload."""
+"""How a journal's bytes are laid out: a header, then frames of length, checksum and payload.
+
+A frame holds one record, or all records of one commit: that one has `_GROUP` added to its length, and its payload is a msgpack array.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from zlib import crc32
 
+import msgspec
+
 from ninefold.ports.journal import PieceEnd
 
 MAGIC = b"9FOLDJNL"
@@ -14,6 +19,11 @@ VERSION = 1
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 _FRAME = struct.Struct("<II")  # payload length, CRC-32 of the payload
+_GROUP = 1 << 31  # beyond every length
+# Source: the msgpack specification, "array format family": what begins an array of up to fifteen.
+_ARRAYS = tuple(bytes([0x90 | count]) for count in range(16))
+_pack = _FRAME.pack
+_decode_group = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _HEAD = struct.Struct("<8sHHIIQ")  # magic, version, length of the worker's name, epoch, segment number, first sequence
 _CRC = struct.Struct("<I")
 _NAME = re.compile(r"(?P<worker>[A-Za-z0-9_.-]+)-(?P<epoch>\d{8,})-(?P<number>\d+)\.journal")
@@ -21,7 +31,7 @@ _NAME = re.compile(r"(?P<worker>[A-Za-z0-9_.-]+)-(?P<epoch>\d{8,})-(?P<number>\d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What stands at the start of each file; `first_sequence` is the number of its first frame."""
+    """What stands at the start of each file; `first_sequence` is the number of its first record."""
 
     worker: str
     epoch: int
@@ -63,17 +73,24 @@ def decode_header(data: bytes) -> tuple[Header, int] | PieceEnd:
     return Header(worker=worker, epoch=epoch, number=number, first_sequence=first), end + _CRC.size
 
 
-def encode_frame(payload: bytes) -> bytes:
-    """One frame."""
-    return _FRAME.pack(len(payload), crc32(payload)) + payload
+def encode_frame(records: list[bytes]) -> bytes:
+    """One frame with all of `records`, which are msgpack."""
+    count = len(records)
+    if count == 1:
+        payload = records[0]
+        return _pack(len(payload), crc32(payload)) + payload
+    begin = _ARRAYS[count] if count < 16 else b"\xdd" + count.to_bytes(4, "big")
+    payload = begin + b"".join(records)
+    return _pack(_GROUP | len(payload), crc32(payload)) + payload
 
 
 def decode_frames(data: bytes, start: int) -> tuple[list[bytes], int, PieceEnd]:
-    """The payloads of the whole frames from `start`, the offset behind them, and why it stops there."""
+    """The records of the whole frames from `start`, the offset behind them, and why it stops there."""
     payloads: list[bytes] = []
     offset, size = start, len(data)
     while size - offset >= _FRAME.size:
-        length, checksum = _FRAME.unpack_from(data, offset)
+        word, checksum = _FRAME.unpack_from(data, offset)
+        length = word & ~_GROUP
         if length > MAX_FRAME_BYTES:
             return payloads, offset, PieceEnd.CORRUPT
         end = offset + _FRAME.size + length
@@ -82,6 +99,12 @@ def decode_frames(data: bytes, start: int) -> tuple[list[bytes], int, PieceEnd]:
         payload = data[offset + _FRAME.size : end]
         if crc32(payload) != checksum:
             return payloads, offset, PieceEnd.CORRUPT
-        payloads.append(payload)
+        if word & _GROUP:
+            try:
+                payloads += map(bytes, _decode_group(payload))
+            except msgspec.DecodeError:
+                return payloads, offset, PieceEnd.CORRUPT
+        else:
+            payloads.append(payload)
         offset = end
     return payloads, offset, PieceEnd.CLEAN if offset == size else PieceEnd.TORN
