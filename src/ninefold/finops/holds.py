@@ -61,6 +61,15 @@ class HoldState:
     def spend(self, actual: Amounts) -> int:
         """`actual` replaces what a (now removed) attempt held; what nothing covers is booked as overrun. Returns that, in nanos."""
         held, others = self.held, self.attempts
+        if not others:
+            # The usual case, spelt out: one attempt, which its hold covers.
+            nanos, requests, tokens, inputs, outputs, slots = held
+            used_nanos, _, used_tokens, used_inputs, used_outputs, _ = actual
+            if used_nanos <= nanos and used_tokens <= tokens and used_inputs <= inputs and used_outputs <= outputs:
+                self.held = [nanos - used_nanos, requests, tokens - used_tokens, inputs - used_inputs, outputs - used_outputs, slots]
+                for one in self.slices:
+                    one.spent += actual[one.code]
+                return 0
         beyond: dict[int, int] = {}
         for code in _SPENT:
             left = held[code] - actual[code]

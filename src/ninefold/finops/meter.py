@@ -116,7 +116,12 @@ class LeasedMeter:
 
     def begin(self, hold: Hold, attempt_id: str, deployment: Deployment) -> None:
         state, request = _state(hold), hold.request
-        self._begin(state, hold, attempt_id, deployment, worst_case(deployment, request.input_tokens_bound, request.output_tokens_bound))
+        if request.deployments == (deployment,) and not state.counted:
+            nanos, _, tokens, inputs, outputs, _ = state.held  # what is held is the worst of its deployments: of this one
+            worst = (nanos, 0, tokens, inputs, outputs, 0)
+        else:
+            worst = worst_case(deployment, request.input_tokens_bound, request.output_tokens_bound)
+        self._begin(state, hold, attempt_id, deployment, worst)
 
     async def begin_again(self, hold: Hold, attempt_id: str, deployment: Deployment) -> None:
         state, request = _state(hold), hold.request

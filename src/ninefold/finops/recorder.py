@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ninefold.domain.decision import Decision
+from ninefold.domain.decision import Decision, Reason, Verdict
 from ninefold.finops.records import Answered, Decided, Refused
 from ninefold.ports.journal import Journal
 from ninefold.ports.recorder import AnswerFacts, RequestFacts
+
+_ALLOW = Verdict.ALLOW.value  # an enumeration's `value` is a property that is written in Python
 
 
 class JournalRecorder:
@@ -13,8 +15,15 @@ class JournalRecorder:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        # Most requests are allowed for the reasons of the request before.
+        self._reasons: tuple[Reason, ...] = ()
+        self._reasons_on_record: tuple[tuple[str, str, str, str], ...] = ()
 
     def decided(self, request: RequestFacts, decision: Decision) -> None:
+        reasons = decision.reasons
+        if reasons is not self._reasons:
+            self._reasons_on_record = tuple([(each.rule, each.verdict.value, each.detail, each.code) for each in reasons])
+            self._reasons = reasons
         record = Decided(
             decision.decision_id,
             request.request_id,
@@ -24,8 +33,8 @@ class JournalRecorder:
             request.model,
             request.surface,
             request.started_at,
-            decision.verdict.value,
-            tuple((reason.rule, reason.verdict.value, reason.detail, reason.code) for reason in decision.reasons),
+            _ALLOW if decision.verdict is Verdict.ALLOW else decision.verdict.value,
+            self._reasons_on_record,
             decision.policy_version,
         )
         self._journal.append(record)
