@@ -9,7 +9,7 @@ from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
 from ninefold.domain.errors import Killed, NinefoldError, Partial
 from ninefold.domain.money import usd
-from ninefold.domain.usage import Usage
+from ninefold.domain.usage import NO_USAGE, Usage
 from ninefold.ports.upstream import Stream
 
 # Books an ended attempt: (usage, outcome, status, tool calls) -> the cost line, the route and the tool envelopes as JSON.
@@ -34,7 +34,7 @@ class Answer:
         self.cache = "bypass"
         self.original_trace_id = ""
         self.body: bytes | None = None
-        self.usage = Usage()
+        self.usage = NO_USAGE
         self._trace_id = trace_id
         self._book = book
         self._stream: Stream | None = None

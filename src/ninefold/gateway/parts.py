@@ -41,7 +41,7 @@ class Parts:
     verdict: SchemaVerdict
 
 
-class Asked(msgspec.Struct, kw_only=True):
+class Asked(msgspec.Struct):
     """One request as the surface hands it over; `place` is what it takes up in a worker whose load is bounded.
 
     `ready` is what is sent instead of `call` where that was shortened, slimmed or marked, and `changes` are the members of its route that

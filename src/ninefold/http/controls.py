@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ninefold.domain.call import ModelCall
 from ninefold.domain.errors import InvalidRequest
 
+HEADERS = frozenset({"x-ninefold-task-class", "x-ninefold-priority", "x-ninefold-region", "idempotency-key", "cache-control"})
 PRIORITIES = ("high", "normal", "low")
 _MAX_CHARS = 256
 

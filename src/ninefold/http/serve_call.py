@@ -14,17 +14,18 @@ from ninefold.domain.principal import Principal
 from ninefold.gateway.answer import Answer
 from ninefold.gateway.complete import Asked, Gateway
 from ninefold.http import errors
-from ninefold.http.controls import controls
-from ninefold.http.visit import Visit, merged_attribution
+from ninefold.http.controls import HEADERS, controls
+from ninefold.http.visit import ATTRIBUTION_HEADERS, Visit, merged_attribution
 from ninefold.ports.recorder import RequestFacts
 
+_OURS = HEADERS | ATTRIBUTION_HEADERS
 _MAX_NAME_CHARS = 200  # a name in a record; what exists is shorter, and what callers make up must not fill the books
 
 # Called once a request, when its last byte is on its way: the visit and the answer, None where there was none.
 Observe = Callable[[Visit, Answer | None], None]
 
 
-class Sent(msgspec.Struct, kw_only=True):
+class Sent(msgspec.Struct):
     """A request's body, and what else of it says what is asked. `query` is without its question mark."""
 
     body: bytes
@@ -73,28 +74,21 @@ async def serve_call(
     if memory is not None:
         body = await memory.prepare(body)
     given = exchange.headers
-    call = surface.read(
-        Sent(body=body, method=exchange.method, path=exchange.path, query=exchange.query, content_type=given.get("content-type", ""))
-    )
+    call = surface.read(Sent(body, exchange.method, exchange.path, exchange.query, given.get("content-type", "")))
     call.received_at = visit.started_at
     call.traceparent = visit.trace.traceparent()
     visit.model = call.model
-    headers = visit.attribution()
-    if headers:
-        call.attribution = merged_attribution(headers, call.attribution)
-    controls(call, given)
+    if not _OURS.isdisjoint(given):  # most requests bring none, and looking for each of them costs 2 µs
+        headers = visit.attribution()
+        if headers:
+            call.attribution = merged_attribution(headers, call.attribution)
+        controls(call, given)
     if surface.forwards:
         call.forward_headers = {name.encode(): given[name].encode("latin-1") for name in surface.forwards if name in given}
     facts = RequestFacts(
-        request_id=visit.request_id,
-        trace_id=visit.trace.trace_id,
-        tenant=who.tenant,
-        key_id=who.key_id,
-        model=call.model[:_MAX_NAME_CHARS],
-        surface=surface.name,
-        started_at=visit.started_at,
+        visit.request_id, visit.trace.trace_id, who.tenant, who.key_id, call.model[:_MAX_NAME_CHARS], surface.name, visit.started_at
     )
-    asked = Asked(who=who, call=call, facts=facts, decision_id=visit.decision_id, began=visit.began)
+    asked = Asked(who, call, facts, visit.decision_id, visit.began)
     answer = await gateway.complete(asked)
     visit.deployment = answer.deployment
     if memory is not None and answer.body is not None:
@@ -109,9 +103,11 @@ async def serve_call(
     try:
         await _stream(visit, surface, answer, lines, memory)
     finally:
-        answer.abandon()
         gateway.inflight.leave(who.key_id, answer)
-        observe(visit, answer)
+        try:
+            answer.abandon()
+        finally:
+            observe(visit, answer)
 
 
 def _answered(answer: Answer) -> bytes:

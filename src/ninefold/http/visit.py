@@ -13,6 +13,7 @@ from ninefold.ports.exchange import Exchange
 from ninefold.wire.attribution import NAMES
 
 _ATTRIBUTION = tuple((name, "x-ninefold-" + name.replace("_", "-")) for name in NAMES)
+ATTRIBUTION_HEADERS = frozenset(header for _, header in _ATTRIBUTION)
 
 
 class Visit(msgspec.Struct, kw_only=True):

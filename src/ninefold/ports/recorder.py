@@ -9,7 +9,7 @@ import msgspec
 from ninefold.domain.decision import Decision
 
 
-class RequestFacts(msgspec.Struct, kw_only=True):
+class RequestFacts(msgspec.Struct):
     """Who asked for what; the same in every record of one request. `started_at` is in seconds since the epoch."""
 
     request_id: str

@@ -12,6 +12,8 @@ from ninefold.ports.http_client import Deadlines, Origin, TransportFailed
 
 # Deadlines are looked at this often while anything is in flight: one timer for all exchanges instead of one for each.
 _SWEEP_S = 0.025
+# Equal origins come as several objects, one for each deployment and each version of the configuration.
+_MOST_ORIGINS = 1_000
 
 
 class Http1Client:
@@ -23,8 +25,8 @@ class Http1Client:
         self._agent_line = b"user-agent: %b\r\n" % user_agent if user_agent else b""
         self._contexts = TlsContexts()
         self._pools: dict[Origin, Pool] = {}
-        # By the identity of the origin that the pool itself holds: hashing an origin's six fields for each request costs 1 us.
-        self._pools_by_id: dict[int, Pool] = {}
+        # By the identity of an origin that is held here: hashing its six fields for each request costs 1 us.
+        self._pools_by_id: dict[int, tuple[Origin, Pool]] = {}
         self._watched: set[Http1Response] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -37,7 +39,8 @@ class Http1Client:
             loop = self._loop = asyncio.get_running_loop()
         now = loop.time()
         total_by = now + deadlines.total_s
-        pool = self._pools_by_id.get(id(origin)) or self._pools.get(origin) or self._pool_for(origin, loop)
+        known = self._pools_by_id.get(id(origin))
+        pool = known[1] if known is not None else self._pool_for(origin, loop)
         data = compose(pool.origin_lines, method, target, headers, body)
         connection = pool.take_idle(now)
         if connection is None:
@@ -85,6 +88,12 @@ class Http1Client:
     def _pool_for(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> Pool:
         if self._closed:
             raise TransportFailed("The HTTP client is closed.", sent=False)
+        pool = self._pools.get(origin)
+        if pool is not None:
+            if len(self._pools_by_id) >= _MOST_ORIGINS:
+                self._pools_by_id.clear()
+            self._pools_by_id[id(origin)] = (origin, pool)
+            return pool
         pool = Pool(
             loop,
             origin,
@@ -94,7 +103,8 @@ class Http1Client:
             max_connections=self._max_connections,
             idle_keep_alive_s=self._idle_keep_alive_s,
         )
-        self._pools[origin] = self._pools_by_id[id(origin)] = pool
+        self._pools[origin] = pool
+        self._pools_by_id[id(origin)] = (origin, pool)
         if self._reaper is None:
             self._reaper = loop.call_later(self._reap_every_s, self._reap, loop)
         return pool
@@ -115,5 +125,6 @@ class Http1Client:
         for origin, pool in list(self._pools.items()):
             pool.close_expired(now)
             if pool.is_unused():
-                del self._pools[origin], self._pools_by_id[id(pool.origin)]
+                del self._pools[origin]
+                self._pools_by_id.clear()
         self._reaper = loop.call_later(self._reap_every_s, self._reap, loop) if self._pools else None
