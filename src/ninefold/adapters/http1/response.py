@@ -10,6 +10,7 @@ from typing import Protocol
 from ninefold.domain.errors import NinefoldError, UpstreamRejected
 from ninefold.ports.http_client import TransportDeadline, TransportFailed
 
+_ONE_READER = "a response is read by one task at a time"
 _NO_HEADERS: Mapping[bytes, bytes] = MappingProxyType({})
 
 
@@ -92,7 +93,16 @@ class Http1Response:
                 raise self.failure
             if self.complete:
                 return b""
-            await self.wait()
+            # `wait`, spelt out: a coroutine less for every event of every stream.
+            if self.waiter is not None:
+                raise RuntimeError(_ONE_READER)
+            waiter = self.waiter = self.loop.create_future()
+            try:
+                await waiter
+            except BaseException:
+                self.waiter = None
+                self.abort()
+                raise
         return self._take()
 
     def abort(self) -> None:
@@ -105,7 +115,7 @@ class Http1Response:
     async def wait(self) -> None:
         """Something has changed. A caller that is cancelled meanwhile aborts the exchange."""
         if self.waiter is not None:
-            raise RuntimeError("a response is read by one task at a time")
+            raise RuntimeError(_ONE_READER)
         waiter = self.waiter = self.loop.create_future()
         try:
             await waiter
