@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from ninefold.adapters.sql.snapshots import SqlSnapshotStore
 from ninefold.app.admin_key import AdminKey
+from ninefold.app.audit_wiring import CHECK_S, SEQUENCE_S, AuditTrail
 from ninefold.app.control_config import ConfigKeeper
 from ninefold.app.lifespan import Lifespan
 from ninefold.app.logging import Log
@@ -34,7 +35,7 @@ _PROJECT_S = 0.2
 
 
 class Control:
-    """Owns the configuration, the projection of the ledger, and the API."""
+    """Owns the configuration, the projection of the ledger, the audit log, and the API."""
 
     def __init__(self, boot: Boot, environ: Mapping[str, str], log: Log) -> None:
         data_dir = Path(boot.data_dir)
@@ -48,8 +49,11 @@ class Control:
         self._lifespan = Lifespan(log)
         self._lifespan.add("config", self._keeper.follow, every_s=_WATCH_S)
         self._lifespan.add("refresh", self._keeper.refresh, every_s=_REFRESH_S)
-        self._projector = projector_of(self._database, data_dir)
+        self._trail = AuditTrail(self._database, data_dir, alarm=log.error, witness=boot.witness)
+        self._projector = projector_of(self._database, data_dir, self._trail.may_delete)
         self._lifespan.add("ledger", self._projector.step, every_s=_PROJECT_S)
+        self._lifespan.add("audit", self._trail.step, every_s=SEQUENCE_S)
+        self._lifespan.add("audit_check", self._trail.check, every_s=CHECK_S)
         self._lifespan.add("snapshot", self._mirror, every_s=_MIRROR_S)
         self.api = self._make_api(log)
 
@@ -96,6 +100,7 @@ class Control:
         status = self._keeper.status()
         lines += ["# TYPE ninefold_snapshot_version gauge", f"ninefold_snapshot_version {status.snapshot_version}"]
         lines += ["# TYPE ninefold_config_refused gauge", f"ninefold_config_refused {int(status.state == 'refused')}"]
+        lines += self._trail.metrics()
         return "\n".join(lines) + "\n"
 
     def _make_api(self, log: Log) -> FastAPI:

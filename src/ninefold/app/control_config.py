@@ -16,7 +16,7 @@ from ninefold.app.watch import ConfigWatcher
 from ninefold.http.api_state import ConfigProblem, ConfigStatus
 
 # Read once, by the supervisor.
-_AT_START = ("server.host", "server.port", "server.control_port", "server.workers", "server.drain_s", "data_dir", "database")
+_AT_START = ("server.host", "server.port", "server.control_port", "server.workers", "server.drain_s", "data_dir", "database", "audit")
 
 
 class ConfigKeeper:

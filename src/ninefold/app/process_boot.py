@@ -20,9 +20,9 @@ class Boot:
     the places of a kind from 0; during a rolling restart two processes share one. `worker` names this process among all that are
     alive on all machines, and is used again only after its holder's death was seen. The child writes one byte to `ready_fd` and
     closes it once it serves. `control` is the control plane's base URL. `config` is the path of the configuration file, "" where
-    there is none; overrides from the command line travel in the environment. `database_password` is a reference, `env:NAME` or
-    `file:PATH`, never the password: a command line can be read by everybody on the machine. From `go_fd` comes one byte once there
-    is a store to start from: until then a child may import, and no more.
+    there is none; overrides from the command line travel in the environment. `witness` is the path of the audit log's, "" for none.
+    `database_password` is a reference, `env:NAME` or `file:PATH`, never the password: a command line can be read by everybody on the
+    machine. From `go_fd` comes one byte once there is a store to start from: until then a child may import, and no more.
     """
 
     data_dir: str
@@ -37,6 +37,7 @@ class Boot:
     ready_fd: int | None = None
     go_fd: int | None = None
     config: str = ""
+    witness: str = ""
     log_level: str = "info"
 
     def to_json(self) -> str:

@@ -104,6 +104,7 @@ def boot_of(config: Config, *, control: str = "", log_level: str = "info") -> Bo
         control=control,
         drain_s=config.server.drain_s,
         config=str(config.file.absolute()) if config.file is not None else "",
+        witness=str(config.path(config.audit.witness)) if config.audit.witness else "",
         log_level=log_level,
     )
 

@@ -25,6 +25,7 @@ from ninefold.app.process_house import boot_of
 from ninefold.app.process_node import node_id
 from ninefold.domain.errors import Unavailable
 from ninefold.finops.projector import Projector
+from ninefold.ports.journal import Segment
 
 T = TypeVar("T")
 
@@ -61,8 +62,15 @@ def books_of(database: Database) -> Books:
     return Books(SqlLedger(database), SqlLeaseStore(database), SqlSnapshotStore(database))
 
 
-def projector_of(database: Database, data_dir: Path) -> Projector:
-    """What turns the journals of `data_dir` into the ledger in `database`."""
+def projector_of(database: Database, data_dir: Path, may_delete: Callable[[Segment], bool] = lambda _: False) -> Projector:
+    """What turns the journals of `data_dir` into the ledger in `database`; it deletes old segments that `may_delete`."""
     mine = node_id(data_dir) + "-"
     journals = JournalReader(data_dir / JOURNAL_FOLDER)
-    return Projector(journals, SqlLedger(database), SqlLeaseStore(database), wall=time.time, is_mine=lambda worker: worker.startswith(mine))
+    return Projector(
+        journals,
+        SqlLedger(database),
+        SqlLeaseStore(database),
+        wall=time.time,
+        is_mine=lambda worker: worker.startswith(mine),
+        may_delete=may_delete,
+    )

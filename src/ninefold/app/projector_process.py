@@ -1,4 +1,4 @@
-"""`python -m ninefold.app.projector_process`: brings a gateway-only machine's journals into the shared ledger."""
+"""`python -m ninefold.app.projector_process`: brings a gateway-only machine's journals into the shared ledger, and into its audit log."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvloop
 
+from ninefold.app.audit_wiring import CHECK_S, SEQUENCE_S, AuditTrail
 from ninefold.app.lifespan import Lifespan
 from ninefold.app.logging import Log, route_libraries
 from ninefold.app.process_boot import Boot, announce_ready, parse_boot
@@ -24,9 +25,12 @@ async def serve(boot: Boot, log: Log) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     database = open_for(boot, os.environ)
-    projector = projector_of(database, Path(boot.data_dir))
+    trail = AuditTrail(database, Path(boot.data_dir), alarm=log.error, witness=boot.witness)
+    projector = projector_of(database, Path(boot.data_dir), trail.may_delete)
     lifespan = Lifespan(log)
     lifespan.add("ledger", projector.step, every_s=_PROJECT_S)
+    lifespan.add("audit", trail.step, every_s=SEQUENCE_S)
+    lifespan.add("audit_check", trail.check, every_s=CHECK_S)
     lifespan.start()
     announce_ready(boot)
     await stop.wait()

@@ -39,6 +39,7 @@ class Projector:
 
     It may be killed at any moment: rows and cursor move together, and settling a dead worker's leases may be repeated.
     `is_mine` tells this machine's workers by name: another machine's lock files are not here, so nobody here can prove a death there.
+    `may_delete` is asked before an old segment goes: who else reads the journals may not have read it yet.
     `unreadable` names the journals that are damaged, and why; what they have leased stays charged, in suspense.
     """
 
@@ -51,8 +52,10 @@ class Projector:
         wall: Callable[[], float],
         keep_s: float = 7 * 86_400,
         is_mine: Callable[[str], bool] = lambda _: True,
+        may_delete: Callable[[Segment], bool] = lambda _: True,
     ) -> None:
         self._is_mine = is_mine
+        self._may_delete = may_delete
         self.unreadable: dict[_Key, str] = {}
         self._journals, self._ledger, self._leases = journals, ledger, leases
         self._suspended: set[_Key] = set()
@@ -219,7 +222,7 @@ class Projector:
             return
         for segment in segments:
             done = segment.number < cursor.segment or (cursor.closed and segment.number == cursor.segment)
-            if done and self._wall() - segment.modified_at > self._keep_s:
+            if done and self._wall() - segment.modified_at > self._keep_s and self._may_delete(segment):
                 self._journals.delete(segment)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from ninefold.adapters.sql.acts import append_act
 from ninefold.adapters.sql.deltas import append_delta
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.schema import api_keys
@@ -33,7 +34,7 @@ class SqlKeyStore:
             "expires_at": key.expires_at,
         }
         try:
-            await self._database.run(lambda connection: connection.execute(insert(api_keys).values(row)))
+            await self._database.run(lambda connection: _create(connection, row, key, at))
         except Conflict as error:
             raise Conflict("a key with this id or this secret exists already: make a new one") from error
 
@@ -47,6 +48,12 @@ class SqlKeyStore:
         return await self._database.run(lambda connection: tuple(map(_held, connection.execute(query))), reading=True)
 
 
+def _create(connection: Connection, row: dict[str, Any], key: Key, at: float) -> None:
+    connection.execute(insert(api_keys).values(row))
+    detail = {"name": key.name, "tenant": key.tenant, "expires_at": key.expires_at, "attribution": dict(key.attribution)}
+    append_act(connection, "key.created", key.key_id, detail, at)
+
+
 def _revoke(connection: Connection, key_id: str, at: float) -> HeldKey:
     mine = api_keys.c.key_id == key_id
     revoked = connection.execute(update(api_keys).where(mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=at))
@@ -55,6 +62,7 @@ def _revoke(connection: Connection, key_id: str, at: float) -> HeldKey:
         raise NotFound(f"there is no key {key_id!r} here; keys that the configuration file declares are revoked there")
     if revoked.rowcount:
         append_delta(connection, DeltaKind.KEY_REVOKED, key_id, "{}", at)
+        append_act(connection, "key.revoked", key_id, {"name": row.name, "tenant": row.tenant}, at)
     return _held(row)
 
 

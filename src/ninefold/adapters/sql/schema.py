@@ -55,3 +55,22 @@ delta_head = Table(
     Column("only", SmallInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
 )
+
+# What administrators did; `detail` is a JSON object. Rows are never changed and never deleted.
+admin_acts = Table(
+    "admin_acts",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("subject", String(400), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# One row, `only` = 1: the last `seq` given out, as in `delta_head`.
+admin_act_head = Table(
+    "admin_act_head",
+    metadata,
+    Column("only", SmallInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+)

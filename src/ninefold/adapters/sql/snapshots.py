@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from ninefold.adapters.sql.acts import append_act
 from ninefold.adapters.sql.engine import Database
 from ninefold.adapters.sql.schema import snapshot_version, snapshots
 from ninefold.domain.errors import Conflict
@@ -45,3 +46,5 @@ def _publish(connection: Connection, snapshot: Snapshot, body: bytes) -> None:
     connection.execute(delete(snapshots).where(snapshots.c.version <= snapshot.version - _KEEP))
     row = {"version": snapshot.version, "digest": snapshot.digest, "compiled_at": snapshot.compiled_at, "body": body}
     connection.execute(insert(snapshots).values(row))
+    detail = {"digest": snapshot.digest, "policy_version": snapshot.policy_version}
+    append_act(connection, "configuration.published", str(snapshot.version), detail, snapshot.compiled_at)
