@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import openai
 import pytest
-from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from surroundings import KEY, MODELS, URL
@@ -51,22 +49,6 @@ class _Suite(ChatModelIntegrationTests):
         # Source: docs.anthropic.com/en/docs/build-with-claude/structured-outputs: there is no JSON without a schema.
         return self.model_name in {"on-openai", "on-compatible", "on-azure", "on-gemini"}
 
-    def test_message_with_name(self, model):
-        if self.model_name not in NAMELESS or self.responses:
-            super().test_message_with_name(model)
-            return
-        with pytest.raises(openai.BadRequestError) as refused:
-            model.invoke([HumanMessage("hello", name="example_user")])
-        assert (refused.value.code, refused.value.param) == ("unsupported", "messages[0].name")
-
-    def test_structured_output_pydantic_2_v1(self, model):
-        if self.model_name not in PARALLEL_ALWAYS:
-            super().test_structured_output_pydantic_2_v1(model)
-            return
-        with pytest.raises(openai.BadRequestError) as refused:
-            super().test_structured_output_pydantic_2_v1(model)
-        assert (refused.value.code, refused.value.param) == ("unsupported", "parallel_tool_calls")
-
     @property
     def supports_model_override(self):
         return True
@@ -76,7 +58,28 @@ class _Suite(ChatModelIntegrationTests):
         return self.model_name
 
 
+class _Nameless:
+    @pytest.mark.xfail(reason="this vendor has no names beside roles: 400 unsupported, `messages[0].name`", strict=True)
+    def test_message_with_name(self, model):
+        super().test_message_with_name(model)
+
+
+class _ParallelAlways:
+    @pytest.mark.xfail(reason="this vendor cannot be kept to one call at a time: 400 unsupported, `parallel_tool_calls`", strict=True)
+    def test_structured_output_pydantic_2_v1(self, model):
+        super().test_structured_output_pydantic_2_v1(model)
+
+
+def bases(name, *, responses):
+    """What fits the vendor; the Responses protocol has no names to begin with."""
+    fitting = [_Nameless] if name in NAMELESS and not responses else []
+    fitting += [_ParallelAlways] if name in PARALLEL_ALWAYS else []
+    return (*fitting, _Suite)
+
+
 for name in MODELS:
     for responses in (False, True):
         title = f"Test{name.removeprefix('on-').title()}{'Responses' if responses else 'Chat'}"
-        globals()[title] = type(title, (_Suite,), {"model_name": name, "responses": responses, "__module__": __name__})
+        globals()[title] = type(
+            title, bases(name, responses=responses), {"model_name": name, "responses": responses, "__module__": __name__}
+        )
