@@ -10,7 +10,7 @@ import openai
 import pytest
 import yaml
 
-from tests.conformance.serve import SECRETS, configuration
+from tests.conformance.serve import SECRETS, configuration, models_in
 from tests.conformance.vendors import EveryMessage, EveryOpenAiEndpoint
 from tests.e2e.platform import Platform
 
@@ -132,3 +132,10 @@ def test_messages(messages, model, text):
     assert events[-1].type == "message_stop"
     assert messages.messages.count_tokens(model=model, messages=asked["messages"]).input_tokens > 0
     assert messages.models.retrieve(model).id == model
+
+
+def test_the_models_that_a_suite_names_are_found(tmp_path):
+    (tmp_path / "test_a.py").write_text(
+        'create(model="tts-1")\nretrieve(\n  "gpt-4o-mini",\n)\nretrieve(model_id="model_id")\n"ft:gpt-4o:a:b"'
+    )
+    assert models_in(tmp_path) == ["ft:gpt-4o:a:b", "gpt-4o-mini", "model_id", "tts-1"]

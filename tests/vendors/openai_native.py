@@ -115,15 +115,16 @@ class NativeOpenAiVendor(OpenAiVendor):
         fault = self.taken()
         if (reply := await self.before(fault, request)) is not None:
             return reply
-        prompts = [body["prompt"]] if isinstance(body["prompt"], str) or isinstance(body["prompt"][0], int) else body["prompt"]
-        cap = body.get("max_tokens", 16)
+        prompt = body.get("prompt") or ""
+        prompts = [prompt] if isinstance(prompt, str) or isinstance(prompt[0], int) else prompt
+        cap = 16 if body.get("max_tokens") is None else body["max_tokens"]
         told = [reply_to(prompt if isinstance(prompt, str) else f"{len(prompt)} tokens", tools=False).words[:cap] for prompt in prompts]
         head = {"id": "cmpl-1", "object": "text_completion", "created": 1_760_000_000, "model": body["model"] + "-2025-08-07"}
         usage = {"prompt_tokens": 5, "completion_tokens": sum(map(len, told)), "total_tokens": 5 + sum(map(len, told))}
         if not body.get("stream"):
             choices = [
                 {
-                    "text": "".join(words) + body.get("suffix", ""),
+                    "text": "".join(words) + (body.get("suffix") or ""),
                     "index": n,
                     "logprobs": None,
                     "finish_reason": "length" if len(words) == cap else "stop",
