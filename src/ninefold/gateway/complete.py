@@ -130,8 +130,8 @@ class Gateway:
             try:
                 await self._parts.recorder.synced()
             except BaseException:
-                answer.abandon()
                 self.inflight.leave(asked.who.key_id, answer)
+                answer.abandon()
                 raise
         return answer
 
@@ -165,9 +165,15 @@ class Gateway:
         )
 
         def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
-            line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
-            parts.meter.close(hold)
-            parts.dispatch.ended(won, outcome)
+            try:
+                line = parts.meter.settle(hold, won.attempt_id, usage, outcome)
+                parts.meter.close(hold)
+            except NinefoldError:  # a full journal: nothing is told of this answer, so its place is given back here
+                if asked.place is not None:
+                    asked.place.leave()
+                raise
+            finally:
+                parts.dispatch.ended(won, outcome)
             route, envelopes = self._teller.tell(told, line, status, calls)
             return line, route, envelopes
 
@@ -176,11 +182,13 @@ class Gateway:
     def _refuse(self, asked: Asked, hold: Hold | None, error: BaseException) -> None:
         if asked.place is not None:
             asked.place.leave()
-        if hold is not None:
-            self._parts.meter.close(hold)
         code, detail = (error.code, error.detail) if isinstance(error, NinefoldError) else ("client_closed", "")
-        self._parts.recorder.refused(asked.facts, code, detail)
-        self._parts.recorder.commit()
+        try:
+            if hold is not None:
+                self._parts.meter.close(hold)
+            self._parts.recorder.refused(asked.facts, code, detail)
+        finally:
+            self._parts.recorder.commit()  # also where the journal takes no more: the next request finds room once the disk has some
 
 
 def _worst_output_tokens(call: ModelCall, plan: Plan, tenant: Tenant) -> int:

@@ -9,12 +9,12 @@ from ninefold.domain.answer import Whole
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine, Outcome
 from ninefold.domain.decision import Decision
-from ninefold.domain.errors import NinefoldError
+from ninefold.domain.errors import NinefoldError, Unavailable
 from ninefold.domain.usage import Usage
 from ninefold.gateway.dispatch import Task, Won
 from ninefold.gateway.parts import Asked, Parts
 from ninefold.gateway.recording import Recording
-from ninefold.gateway.telling import Teller, Told
+from ninefold.gateway.telling import Teller, Told, giving_back
 from ninefold.ports.meter import Hold, HoldRequest
 from ninefold.ports.router import Plan
 
@@ -39,6 +39,7 @@ class Lead:
         self._told: Told | None = None
         self._line: CostLine | None = None
         self._left_as: str | None = None
+        self._over = False
 
     async def run(self) -> None:
         """The recording has ended or failed, and everything is settled."""
@@ -56,11 +57,14 @@ class Lead:
             self._parts.recorder.commit()
             recording.end()
         except asyncio.CancelledError:
+            recording.fail(Unavailable("The answer was stopped.", retry_after_s=1))
             self._stop(Outcome.CANCELLED)
             raise
         except Exception as error:  # noqa: BLE001 - the boundary of this task: every reader is told, and raises it in its own
-            self._stop(Outcome.CUT_SHORT)
-            recording.fail(error)
+            try:
+                self._stop(Outcome.CUT_SHORT)
+            finally:
+                recording.fail(error)
 
     async def _first(self) -> Won:
         parts, request = self._parts, self._request
@@ -95,7 +99,8 @@ class Lead:
                 self._asked.place.leave()
             none = CostLine(attempt_id="", deployment=told.deployment, usage=Usage(), cost_nanos=0, outcome=outcome, price_version="")
             return none, "{}", "[]"
-        line = self._conclude(usage, outcome)
+        with giving_back(self._asked):
+            line = self._conclude(usage, outcome)
         route, envelopes = self._teller.tell(told, line, status, calls)
         return line, route, envelopes
 
@@ -107,12 +112,19 @@ class Lead:
         assert told is not None
         line = self._line
         if line is None:
-            line = self._line = self._parts.meter.settle(hold, won.attempt_id, usage, outcome)
-            self._parts.meter.close(hold)
-            self._parts.dispatch.ended(won, outcome)
+            try:
+                line = self._line = self._parts.meter.settle(hold, won.attempt_id, usage, outcome)
+                self._parts.meter.close(hold)
+            finally:
+                self._ended(won, outcome)
             if self._left_as is not None:
                 self._teller.tell(told, line, self._left_as, ())
         return line
+
+    def _ended(self, won: Won, outcome: Outcome) -> None:
+        if not self._over:
+            self._over = True
+            self._parts.dispatch.ended(won, outcome)
 
     def _stop(self, outcome: Outcome) -> None:
         won = self._won

@@ -23,7 +23,7 @@ from ninefold.gateway.micro_batch import Member, MicroBatches, Part
 from ninefold.gateway.parts import Asked, Parts
 from ninefold.gateway.recording import Recording
 from ninefold.gateway.replay import Claim, ClaimedAnswer, Claims, again
-from ninefold.gateway.telling import Teller, Told
+from ninefold.gateway.telling import Teller, Told, giving_back
 from ninefold.ports.answer_store import Standing
 from ninefold.ports.meter import Hold, HoldRequest
 from ninefold.ports.router import Plan
@@ -206,8 +206,9 @@ class Reuse:
 
         def book(usage: Usage, outcome: Outcome, status: str, calls: tuple[ToolCall, ...]) -> tuple[CostLine, str, str]:
             del usage  # somebody else has paid it
-            line = parts.meter.settle(hold, attempt_id, NO_USAGE, Outcome.REUSED if outcome is Outcome.COMPLETED else outcome)
-            parts.meter.close(hold)
+            with giving_back(asked):
+                line = parts.meter.settle(hold, attempt_id, NO_USAGE, Outcome.REUSED if outcome is Outcome.COMPLETED else outcome)
+                parts.meter.close(hold)
             route, envelopes = self._teller.tell(told, line, status, calls)
             return line, route, envelopes
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator
+
 import msgspec
 
 from ninefold.domain.chat import ToolCall
 from ninefold.domain.cost import CostLine
 from ninefold.domain.decision import Decision
+from ninefold.domain.errors import NinefoldError
 from ninefold.gateway import envelope
 from ninefold.gateway.parts import Asked, Parts
 from ninefold.ports.recorder import AnswerFacts
 from ninefold.ports.router import Plan
+
+
+@contextlib.contextmanager
+def giving_back(asked: Asked) -> Generator[None]:
+    """Where the journal takes no more, nothing is told of an answer: its place in this worker is free all the same."""
+    try:
+        yield
+    except NinefoldError:
+        if asked.place is not None:
+            asked.place.leave()
+        raise
 
 
 class Told(msgspec.Struct, kw_only=True):
