@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from ninefold.domain.allowance import Holder
 from ninefold.domain.answer import Splice, Whole
-from ninefold.domain.errors import Conflict
+from ninefold.domain.errors import Conflict, Unavailable
 from ninefold.gateway.answer import Answer, Book
 from ninefold.gateway.answer_key import idempotency_scope, request_digest
 from ninefold.gateway.cache import MAX_ENTRY_BYTES, KeptStream
@@ -21,6 +22,8 @@ WAIT_S = 5.0
 _POLL_S = 0.1
 _MARGIN_S = 5.0
 _SWEPT = 200
+# Where the store is down for long the oldest are left to the end of their own time.
+MOST_TO_FREE = 10_000
 
 
 class StillRunning(Conflict):
@@ -60,7 +63,7 @@ class Claims:
         self._wall = wall
         self._wait_s = wait_s
         self._claims: dict[str, Claim] = {}
-        self._to_free: list[Claim] = []
+        self._to_free: deque[Claim] = deque(maxlen=MOST_TO_FREE)
         self.ttl_s = 0.0
 
     async def take(self, asked: Asked, total_s: float) -> Claim | Standing:
@@ -90,18 +93,8 @@ class Claims:
             await (ours.moved.wait() if ours.recording is None else asyncio.sleep(_POLL_S))
             return None
         claim = self._claims[scope] = Claim(scope, digest, asked.facts.request_id, asked.facts.trace_id)
-        at = self._wall()
-        wish = answer_store.Claim(
-            scope=scope,
-            digest=digest,
-            token=claim.token,
-            holder=self._holder,
-            trace_id=claim.trace_id,
-            at=at,
-            until=at + total_s + _MARGIN_S,
-        )
         try:
-            standing = await self._store.claim(wish)
+            standing = await self._store.claim(self._wish(claim, total_s + _MARGIN_S))
         except BaseException:
             self.leave(claim)
             raise
@@ -121,10 +114,27 @@ class Claims:
 
     async def keep(self, claim: Claim, answer: KeptAnswer) -> None:
         """The answer outlives this process. Raises: Unavailable, and then it must not be given."""
-        if not claim.over:
-            await self._store.keep(claim.scope, claim.token, answer, self._wall() + self.ttl_s)
-            claim.over = True
-            self._drop(claim)
+        if claim.over:
+            return
+        kept = await self._store.keep(claim.scope, claim.token, answer, self._wall() + self.ttl_s)
+        if not kept and await self._store.claim(self._wish(claim, _MARGIN_S)) is None:  # its time was over, and nobody else came
+            kept = await self._store.keep(claim.scope, claim.token, answer, self._wall() + self.ttl_s)
+        if not kept:
+            raise Unavailable("Another worker answers this idempotency key meanwhile: send the request again.", retry_after_s=1)
+        claim.over = True
+        self._drop(claim)
+
+    def _wish(self, claim: Claim, for_s: float) -> answer_store.Claim:
+        at = self._wall()
+        return answer_store.Claim(
+            scope=claim.scope,
+            digest=claim.digest,
+            token=claim.token,
+            holder=self._holder,
+            trace_id=claim.trace_id,
+            at=at,
+            until=at + for_s,
+        )
 
     def leave(self, claim: Claim) -> None:
         """One of those who share the claim has gone without an answer; after the last the key is free."""
@@ -138,7 +148,8 @@ class Claims:
         while self._to_free:
             claim = self._to_free[0]
             await self._store.free(claim.scope, claim.token)
-            self._to_free.remove(claim)
+            if self._to_free[0] is claim:
+                self._to_free.popleft()
 
     async def sweep(self) -> None:
         """A few void rows are gone. Raises: Unavailable."""

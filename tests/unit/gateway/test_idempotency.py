@@ -9,7 +9,7 @@ from ninefold.domain.errors import Conflict, Unavailable
 from ninefold.domain.principal import Principal
 from ninefold.gateway.parts import Asked
 from ninefold.gateway.recording import Recording
-from ninefold.gateway.replay import Claim, Claims, StillRunning
+from ninefold.gateway.replay import MOST_TO_FREE, Claim, Claims, StillRunning
 from ninefold.ports.answer_store import KeptAnswer, Standing
 from ninefold.ports.recorder import RequestFacts
 
@@ -190,5 +190,42 @@ def test_a_store_that_is_down_refuses_and_leaves_nothing_behind():
             await worker.take(house.asked(), 10.0)
         store.down = False
         assert isinstance(await worker.take(house.asked(), 10.0), Claim)
+
+    asyncio.run(scene())
+
+
+def test_an_answer_that_came_after_another_worker_took_its_key_is_not_given():
+    async def scene():
+        house = House()
+        first = await house.one.take(house.asked(), 10.0)
+        house.clock.now += 16.0
+        second = await house.other.take(house.asked(), 10.0)
+        await house.other.keep(second, ANSWER)
+        with pytest.raises(Unavailable, match="Another worker"):
+            await house.one.keep(first, ANSWER)
+
+    asyncio.run(scene())
+
+
+def test_an_answer_that_took_longer_than_its_claim_stands_where_nobody_else_came():
+    async def scene():
+        house = House()
+        claim = await house.one.take(house.asked(), 10.0)
+        house.clock.now += 16.0
+        await house.one.sweep()
+        await house.one.keep(claim, ANSWER)
+        assert await house.other.take(house.asked(), 10.0) == Standing(digest=claim.digest, trace_id="t-1", answer=ANSWER)
+
+    asyncio.run(scene())
+
+
+def test_what_is_to_be_freed_is_bounded_where_the_store_is_down_for_long():
+    async def scene():
+        house = House()
+        for number in range(MOST_TO_FREE + 10):
+            house.one.leave(Claim(f"s{number}", "d", "t", "trace"))
+        assert len(house.one._to_free) == MOST_TO_FREE
+        await house.one.step()
+        assert not house.one._to_free
 
     asyncio.run(scene())
