@@ -13,6 +13,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "compatibility.md"
 AGAIN = "run: python -m tests.compat.matrix docs/reference/compatibility.md"
 
 
+pytestmark = pytest.mark.slow  # some 1,500 requests to seven vendors; CI runs them
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     with Landscape(tmp_path_factory.mktemp("landscape")) as made:

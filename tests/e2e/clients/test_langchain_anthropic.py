@@ -15,7 +15,10 @@ from tests.e2e.clients.test_langchain_openai import Answer, clock, has_sent, wea
 from tests.vendors.script import Fault
 
 # LangChain leaves the closing of its clients' connections to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.slow,  # each client against every vendor: minutes, and CI runs them
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
 on_all = pytest.mark.parametrize("model", MODELS)
 
 

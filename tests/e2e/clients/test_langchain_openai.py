@@ -18,7 +18,10 @@ from tests.e2e.clients.tasks import CALLED, MODELS, PNG, SHOWS_THOUGHTS, TWO_CAL
 from tests.vendors.script import Fault
 
 # LangChain leaves the closing of its clients' connections to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.slow,  # each client against every vendor: minutes, and CI runs them
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
 both = pytest.mark.parametrize("responses", [False, True], ids=["chat", "responses"])
 on_all = pytest.mark.parametrize("model", MODELS)
 

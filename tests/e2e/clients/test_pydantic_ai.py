@@ -22,6 +22,7 @@ from tests.e2e.clients.tasks import CALLED, MODELS, PNG, SHOWS_THOUGHTS, TWO_CAL
 from tests.e2e.clients.test_langchain_openai import has_sent
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # each protocol against every vendor: minutes, and CI runs them
 PROTOCOLS = {
     "chat": lambda world, model, key: OpenAIChatModel(model, provider=OpenAIProvider(base_url=world.url + "/v1", api_key=key)),
     "responses": lambda world, model, key: OpenAIResponsesModel(model, provider=OpenAIProvider(base_url=world.url + "/v1", api_key=key)),
