@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import event
 
 from ninefold.adapters.memory.answers import MemoryAnswerStore
 from ninefold.adapters.sql import answers
@@ -162,3 +163,28 @@ def test_the_table_is_the_one_the_queries_expect(database):
         return compare_metadata(MigrationContext.configure(connection, opts=options), answers.metadata)
 
     assert database.run_now(differences, reading=True) == []
+
+
+def test_a_claim_that_loses_its_row_and_then_the_race_for_it_is_not_granted(tmp_path):
+    """Between the two statements of a claim the first row is freed and another worker's is made."""
+    opened = open_database(f"sqlite:///{tmp_path / 'store.db'}")
+    migrate(opened)
+    leases = SqlLeaseStore(opened)
+    house = House(SqlAnswerStore(opened), lambda worker: asyncio.run(leases.open_worker(worker)).holder)
+    one, other, third = (house.begin(f"gateway-{n}") for n in (1, 2, 3))
+    assert house.claim(one) is None
+    stolen = []
+
+    def steal(connection, cursor, statement, *_):
+        if statement.startswith("SELECT idempotent_answers") and not stolen:
+            stolen.append(statement)
+            connection.exec_driver_sql("DELETE FROM idempotent_answers")
+        elif statement.startswith("INSERT INTO idempotent_answers") and len(stolen) == 1:
+            stolen.append(statement)
+            row = answers._row(Claim(scope="s" * 64, digest="d" * 64, token="r-3", trace_id="t3", holder=third, at=100.0, until=160.0))
+            connection.execute(answers.answers.insert().values(row))
+
+    event.listen(opened._engine, "before_cursor_execute", steal)
+    found = house.claim(other, 2)
+    assert found == Standing(digest="d" * 64, trace_id="t3", answer=None)
+    opened.close()

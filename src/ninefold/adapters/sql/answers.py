@@ -47,15 +47,14 @@ class SqlAnswerStore:
         mine = answers.c.scope == claim.scope
 
         def work(connection: Connection) -> Standing | None:
-            if connection.execute(new).first() is not None:
-                return None
-            found = connection.execute(select(answers).where(mine).with_for_update()).one_or_none()
-            if found is not None and _stands(connection, found, claim):
-                return _standing(found)
-            if found is None:  # swept between the two statements
-                connection.execute(new)
-            else:
+            while connection.execute(new).first() is None:
+                found = connection.execute(select(answers).where(mine).with_for_update()).one_or_none()
+                if found is None:
+                    continue  # freed or swept between the two statements: whoever comes first now has it
+                if _stands(connection, found, claim):
+                    return _standing(found)
                 connection.execute(update(answers).where(mine).values(row))
+                break
             return None
 
         return await self._database.run(work)
