@@ -160,7 +160,7 @@ class LeasedMeter:
             return
         state.closed = True
         request = hold.request
-        for attempt_id, attempt in list(state.attempts.items()):
+        for attempt_id, attempt in list(state.attempts.items()) if state.attempts else ():
             # Nobody said what it used: it counts as its worst case, which is the only safe answer.
             del state.attempts[attempt_id]
             usage = Usage(input_tokens=request.input_tokens_bound, output_tokens=request.output_tokens_bound, estimated=True)

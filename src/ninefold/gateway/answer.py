@@ -23,23 +23,25 @@ class Answer:
     nothing once the answer has ended.
     """
 
+    # What most answers keep stands here once, not in each of them.
+    cost_nanos = 0
+    cost_usd = ""
+    content_type = "application/json"
+    status = 200
+    # How it came to be: bypass, miss, exact, coalesced or replay; and the trace in which a replayed answer was made.
+    cache = "bypass"
+    original_trace_id = ""
+    body: bytes | None = None
+    usage = NO_USAGE
+    _stream: Stream | None = None
+    _ended = False
+    _killed: str | None = None
+
     def __init__(self, deployment: str, trace_id: str, book: Book, got: Whole | Stream, first_content_s: float) -> None:
         self.first_content_s = first_content_s
         self.deployment = deployment
-        self.cost_nanos = 0
-        self.cost_usd = ""
-        self.content_type = "application/json"
-        self.status = 200
-        # How it came to be: bypass, miss, exact, coalesced or replay; and the trace in which a replayed answer was made.
-        self.cache = "bypass"
-        self.original_trace_id = ""
-        self.body: bytes | None = None
-        self.usage = NO_USAGE
         self._trace_id = trace_id
         self._book = book
-        self._stream: Stream | None = None
-        self._ended = False
-        self._killed: str | None = None
         if isinstance(got, Whole):
             self.content_type = got.content_type
             self.status = got.status

@@ -58,16 +58,9 @@ class Teller:
         if asked.changes:
             route = route[:-1] + asked.changes + "}"
         envelopes = envelope.tool_calls(calls, parts.offered(asked.call), parts.verdict) if calls else "[]"
-        facts = AnswerFacts(
-            deployment=told.deployment,
-            attempts=told.attempts,
-            status=status,
-            route=self.routes.on_record(told.plan, route),
-            tool_calls=envelopes,
-            first_token_ms=told.first_s * 1000,
-            duration_ms=(parts.monotonic() - asked.began) * 1000,
-            cost_nanos=line.cost_nanos,
-        )
+        duration_ms = (parts.monotonic() - asked.began) * 1000
+        on_record = self.routes.on_record(told.plan, route)
+        facts = AnswerFacts(told.deployment, told.attempts, status, on_record, envelopes, told.first_s * 1000, duration_ms, line.cost_nanos)
         parts.recorder.answered(asked.facts, facts)
         parts.recorder.commit()
         return route, envelopes

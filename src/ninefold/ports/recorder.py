@@ -21,7 +21,7 @@ class RequestFacts(msgspec.Struct):
     started_at: float
 
 
-class AnswerFacts(msgspec.Struct, kw_only=True):
+class AnswerFacts(msgspec.Struct):
     """How it went. `route` and `tool_calls` are JSON texts as they stand in the answer; `status` is the HTTP status or, for a stream
     that broke, the error's code."""
 
