@@ -59,9 +59,25 @@ def configured_policies(root: Mapping[str, object], base_dir: Path) -> tuple[tup
     files = read_files(sources)
     problems: list[Problem] = []
     for each in files:
-        remarks = [*each.remarks, *(() if each.placed is None else _lost(each.placed, classes))]
-        problems += [problem(Place(source=each.source, line=one.line, column=1), (), one.message) for one in remarks if one.error]
+        problems += _problems(each.source, (*each.remarks, *(() if each.placed is None else _lost(each.placed, classes))))
     return tuple(each.placed.policy for each in files if each.placed is not None), problems
+
+
+def refuse_errors(files: Iterable[PolicyFile]) -> list[tuple[PolicyFile, Policy]]:
+    """Each file with its policy. Raises: ConfigInvalid with every error of them all."""
+    problems: list[Problem] = []
+    usable: list[tuple[PolicyFile, Policy]] = []
+    for each in files:
+        problems += _problems(each.source, each.remarks)
+        if each.placed is not None:
+            usable.append((each, each.placed.policy))
+    if problems:
+        raise ConfigInvalid(problems)
+    return usable
+
+
+def _problems(source: str, remarks: Iterable[Remark]) -> list[Problem]:
+    return [problem(Place(source=source, line=one.line, column=1), (one.path,), one.message) for one in remarks if one.error]
 
 
 def _lost(placed: Placed, classes: Sequence[str]) -> Iterable[Remark]:

@@ -15,7 +15,10 @@ from ninefold.wire.policy.written import Entry, Leaf, Node, Row, Table
 
 MAX_FILE_BYTES = 1024 * 1024
 _MAX_NODES = 50_000  # a few aliases of aliases could otherwise unfold a short file without bound
-_TAG = "tag:yaml.org,2002:"
+# What PyYAML makes of plain values, by YAML 1.1: they are read again from their text. Any other tag was written.
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{each}" for each in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "seq", "map")
+)
 
 
 def read_tree(data: bytes, source: str) -> Table:
@@ -54,7 +57,7 @@ class _Reader:
             raise _refused(self._source, line, f"aliases unfold to more than {_MAX_NODES:,} values")
         if id(node) in self._open:
             raise _refused(self._source, line, "this alias contains itself")
-        if not str(node.tag).startswith(_TAG):
+        if node.tag not in _TAGS:
             raise _refused(self._source, line, "tags are not taken here; write a plain value")
         self._open.add(id(node))
         try:

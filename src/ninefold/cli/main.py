@@ -21,6 +21,7 @@ VERBS = {
     "ledger": "read the ledger, or replay it from the journals",
     "traces": "show everything that is known about one request",
     "route": "explain how one request was routed, and why",
+    "policy": "check policy files, run their cases, and compare two versions",
     "budgets": "list each budget: its limit, what is spent, what is held",
     "version": "print the version",
 }

@@ -73,7 +73,7 @@ def _value(fact: str, node: Node, complain: Complain) -> Scalar | None:
     if not isinstance(node, Leaf) or node.value is None or not is_scalar(node.value):
         complain(node.line, f"{fact} needs a value: text, a number of at most 53 bits, true or false")
         return None
-    if isinstance(node.value, str) and not node.quoted and _OPERATOR.match(node.value):
+    if isinstance(node.value, str) and _OPERATOR.match(node.value):
         complain(node.line, f"a comparison stands by itself in a list: `- {fact} {node.value}`")
         return None
     if isinstance(node.value, str) and not node.quoted and _PATTERN.search(node.value):

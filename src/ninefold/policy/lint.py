@@ -35,7 +35,7 @@ class Placed:
 
     def line(self, path: str) -> int:
         """Where `path` stands, or else what is around it."""
-        return self.lines.get(path) or self.lines.get(path.partition("[")[0]) or 1
+        return self.lines.get(path) or next((line for each, line in self.lines.items() if path in each), 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
