@@ -19,6 +19,7 @@ VERBS = {
     "config": "explain the configuration: every value and where it came from",
     "keys": "create, list and revoke API keys",
     "ledger": "read the ledger, or replay it from the journals",
+    "audit": "verify the audit log, and prove what happened in one request",
     "traces": "show everything that is known about one request",
     "route": "explain how one request was routed, and why",
     "policy": "check policy files, run their cases, and compare two versions",
