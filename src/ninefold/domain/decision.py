@@ -49,7 +49,8 @@ class Applied:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen for the reason of the decision that it belongs to.
+@dataclass(slots=True, kw_only=True)
 class Ruling:
     """What policies add to a decision: which of them spoke, the facts they looked at, what has to be done, and what would be allowed
     instead of what was asked for."""

@@ -76,8 +76,10 @@ class AllowListPolicy:
         self._rules = {each.name: _rules(each) for each in snapshot.tenants}
         self._models = frozenset(each.name for each in snapshot.models)
         self._permits = {}
-        policies = [each for each in snapshot.policies if REQUEST in each.subjects]
-        self._engine = PolicyEngine(policies) if policies else None
+        # Most snapshots bring new keys or prices, and the policies of before.
+        if self._snapshot is None or snapshot.policies != self._snapshot.policies:
+            policies = [each for each in snapshot.policies if REQUEST in each.subjects]
+            self._engine = PolicyEngine(policies) if policies else None
         self._snapshot = snapshot
 
     def _ask(self, engine: PolicyEngine, listed: tuple[Reason, ...], who: Principal, call: ModelCall, decision_id: str) -> Decision:

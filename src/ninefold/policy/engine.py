@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from ninefold.domain.decision import ACTION, APPROVAL, FALLBACK, VERIFY, Applied, Obligation, Reason, Ruling, Verdict
 from ninefold.domain.policy import Condition, Policy, Scalar
-from ninefold.policy.generate import ABSENT, BUDGET_BREACH, Finding, Rule, rule_of
+from ninefold.policy.generate import ABSENT, BUDGET_BREACH, Finding, Get, Judge, Rule, rule_of
 
 Facts = Mapping[str, Scalar]
 # Policies are looked up by these before any other fact: tenants and models tell policies apart best.
@@ -17,7 +16,8 @@ _MOST_KNOWN = 4_096
 _WHEN_REFUSED = frozenset({ACTION, APPROVAL, FALLBACK, VERIFY})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen, like the decision that is made of it.
+@dataclass(slots=True, kw_only=True)
 class Judgement:
     """What all policies together say. On a denial `reasons` are all that stands against the request, otherwise who had nothing
     against it."""
@@ -29,10 +29,15 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """The policies that a combination of facts concerns, in their order, and the facts that they look at."""
+    """The policies that a combination of facts concerns, in their order, each with the function that is asked; the facts that they look
+    at. Where all are `steady` the last three hold for every request that nothing stands against."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[tuple[Rule, Judge], ...]
     facts: tuple[str, ...]
+    steady: tuple[Judge, ...]
+    applied: tuple[Applied, ...]
+    passed: tuple[Reason, ...]
+    duties: tuple[Obligation, ...]
 
 
 class PolicyEngine:
@@ -43,18 +48,18 @@ class PolicyEngine:
     """
 
     def __init__(self, policies: Sequence[Policy]) -> None:
-        rules = [rule_of(each) for each in policies]
-        self._always: list[tuple[int, Rule]] = []
-        self._tables: dict[str, dict[str, list[tuple[int, Rule]]]] = {}
-        for place, rule in enumerate(rules):
-            found = _index_of(rule.policy)
-            if found is None:
-                self._always.append((place, rule))
-                continue
-            table = self._tables.setdefault(found[0], {})
-            for value in found[1]:
-                table.setdefault(value, []).append((place, rule))
-        self._index = tuple((fact, frozenset(table)) for fact, table in self._tables.items())
+        self._rules: list[Rule] = []
+        self._found_by: list[str] = []
+        self._tables: dict[str, dict[str, list[int]]] = {}
+        for place, policy in enumerate(policies):
+            condition = _index_of(policy)
+            self._rules.append(rule_of(policy, condition))
+            self._found_by.append("" if condition is None else condition.fact)
+            for value in () if condition is None else condition.values:
+                assert isinstance(value, str)
+                self._tables.setdefault(self._found_by[place], {}).setdefault(value, []).append(place)
+        subjects = frozenset(each for policy in policies for each in policy.subjects)
+        self._index = (("subject", subjects), *((fact, frozenset(table)) for fact, table in self._tables.items()))
         self._known: dict[tuple[str | None, ...], _Asked] = {}
 
     def judge(self, facts: Facts) -> Judgement:
@@ -66,42 +71,63 @@ class PolicyEngine:
         if asked is None:
             asked = self._remember(key)
         duties: list[Obligation] = []
-        passed: list[Reason] = []
-        applied: list[Applied] = []
-        against: list[Finding] = []
-        for rule in asked.rules:
-            found = rule.judge(get, duties)
-            if found is None:
-                continue
-            applied.append(rule.applied)
-            duties += rule.duties
-            if not found:
-                passed.append(rule.passed)
-                duties += rule.on_pass
-            else:
-                against += found
-                if rule.on_fail and any(each.reason.verdict is Verdict.DENY for each in found):
-                    duties += rule.on_fail
+        found: list[Finding] = []
         used = tuple([(name, facts[name]) for name in asked.facts if name in facts])
-        if against:
-            return _refused(against, applied, used, duties)
-        ruling = Ruling(policies=tuple(applied), facts=used, obligations=tuple(duties))
-        return Judgement(verdict=Verdict.ALLOW, reasons=tuple(passed), ruling=ruling)
+        if asked.steady:
+            for judge in asked.steady:
+                judge(get, duties, found)
+            if not found:
+                ruling = Ruling(policies=asked.applied, facts=used, obligations=(*duties, *asked.duties))
+                return Judgement(verdict=Verdict.ALLOW, reasons=asked.passed, ruling=ruling)
+        return _one_by_one(asked, get, used)
 
     def _remember(self, key: tuple[str | None, ...]) -> _Asked:
-        chosen = list(self._always)
-        for (fact, _), value in zip(self._index, key, strict=True):
-            table = self._tables[fact]
-            # A fact that is missing, or no text, may be what a policy has to complain about.
-            lists = table.values() if value is None else (table.get(value, ()),)
-            chosen += chain.from_iterable(lists)
-        places = dict(chosen)
-        rules = tuple(places[place] for place in sorted(places))
-        asked = _Asked(rules=rules, facts=tuple(sorted({fact for rule in rules for fact in facts_of(rule.policy)})))
+        """Whom to ask. A fact that is missing, or no text, may be what a policy has to complain about."""
+        values = dict(zip((fact for fact, _ in self._index), key, strict=True))
+        subject = values["subject"]
+        chosen: list[tuple[Rule, Judge]] = []
+        for place, (rule, fact) in enumerate(zip(self._rules, self._found_by, strict=True)):
+            value = values[fact] if fact else ""
+            if subject is not None and subject not in rule.policy.subjects:
+                continue
+            if not fact or value is None or place in self._tables[fact].get(value, ()):
+                chosen.append((rule, rule.judge if subject is None or value is None else rule.quick))
+        rules = [rule for rule, _ in chosen]
+        asked = _Asked(
+            rules=tuple(chosen),
+            facts=tuple(sorted({fact for rule in rules for fact in facts_of(rule.policy)})),
+            steady=tuple(judge for _, judge in chosen) if all(rule.steady and judge is rule.quick for rule, judge in chosen) else (),
+            applied=tuple(each.applied for each in rules),
+            passed=tuple(each.passed for each in rules),
+            duties=tuple(duty for each in rules for duty in (*each.duties, *each.on_pass)),
+        )
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[key] = asked
         return asked
+
+
+def _one_by_one(asked: _Asked, get: Get, used: tuple[tuple[str, Scalar], ...]) -> Judgement:
+    """The verdict where it has to be known which policies speak, and what each of them says."""
+    duties: list[Obligation] = []
+    passed: list[Reason] = []
+    applied: list[Applied] = []
+    against: list[Finding] = []
+    for rule, judge in asked.rules:
+        before = len(against)
+        if not judge(get, duties, against):
+            continue
+        applied.append(rule.applied)
+        duties += rule.duties
+        if len(against) == before:
+            passed.append(rule.passed)
+            duties += rule.on_pass
+        elif rule.on_fail and any(each.reason.verdict is Verdict.DENY for each in against[before:]):
+            duties += rule.on_fail
+    if against:
+        return _refused(against, applied, used, duties)
+    ruling = Ruling(policies=tuple(applied), facts=used, obligations=tuple(duties))
+    return Judgement(verdict=Verdict.ALLOW, reasons=tuple(passed), ruling=ruling)
 
 
 def facts_of(policy: Policy) -> Iterator[str]:
@@ -148,14 +174,10 @@ def _refused(
     return Judgement(verdict=Verdict.DENY if denied else Verdict.REQUIRE_APPROVAL, reasons=reasons, ruling=ruling)
 
 
-def _index_of(policy: Policy) -> tuple[str, tuple[str, ...]] | None:
-    """A fact and the only texts of it under which `policy` may speak; None where there is no such fact."""
-    found: dict[str, tuple[str, ...]] = {}
+def _index_of(policy: Policy) -> Condition | None:
+    """A condition without which `policy` is silent, and by whose texts it can be found."""
+    found: dict[str, Condition] = {}
     for condition in policy.scope:
-        texts = tuple(each for each in condition.values if isinstance(each, str) and each)
-        if condition.op in {"==", "in"} and texts and len(texts) == len(condition.values):
-            found.setdefault(condition.fact, texts)
-    if not found:
-        return None
-    fact = next((each for each in _FIRST if each in found), next(iter(found)))
-    return fact, found[fact]
+        if condition.op in {"==", "in"} and condition.values and all(isinstance(each, str) and each for each in condition.values):
+            found.setdefault(condition.fact, condition)
+    return next((found[each] for each in (*_FIRST, *found) if each in found), None)

@@ -6,8 +6,10 @@ as the value that such a name is bound to, never as text of the source. Against 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 from typing import cast
 
 from ninefold.domain.decision import (
@@ -46,17 +48,23 @@ class Finding:
     instead: tuple[str, ...] = ()
 
 
-# Facts → what stands against the request, or None where the policy does not speak of it. Obligations are added to the list.
-Judge = Callable[[Get, list[Obligation]], list[Finding] | None]
+# Whether the policy speaks of such facts; obligations, and what stands against the request, are added to the lists.
+Judge = Callable[[Get, list[Obligation], list[Finding]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A policy, ready to be asked. `duties` bind whenever it speaks, `on_pass` where nothing stands against the request, `on_fail`
-    where it denies."""
+    where it denies.
+
+    `quick` leaves out what an index has made sure of: the subject, and the condition of the scope by which the policy was found. It is
+    `steady` where it speaks then whatever the other facts are.
+    """
 
     policy: Policy
     judge: Judge
+    quick: Judge
+    steady: bool
     applied: Applied
     passed: Reason
     duties: tuple[Obligation, ...]
@@ -64,15 +72,17 @@ class Rule:
     on_fail: tuple[Obligation, ...]
 
 
-def rule_of(policy: Policy) -> Rule:
-    """`policy` as a function, and what does not depend on facts."""
+def rule_of(policy: Policy, found_by: Condition | None = None) -> Rule:
+    """`policy` as functions, and what does not depend on facts; `found_by` is the condition that an index makes sure of."""
     name = policy.name
     duties = [Obligation(kind=DEFAULT, name=each.name, value=each.value, policy=name) for each in policy.defaults]
     duties += [Obligation(kind=LIMIT, name=each.name, value=each.value, policy=name) for each in policy.limits]
     duties += [Obligation(kind=ON_BUDGET_BREACH, name=each, policy=name) for each in policy.on_budget_breach]
     return Rule(
         policy=policy,
-        judge=_Source(policy).judge(),
+        judge=_Source(policy).judge((Condition(fact="subject", op="in", values=policy.subjects), *policy.scope)),
+        quick=_Source(policy).judge(others := tuple(each for each in policy.scope if each is not found_by)),
+        steady=not others and not _only_routes(policy),
         applied=Applied(policy=name, version=policy.version),
         passed=Reason(rule=name, verdict=Verdict.ALLOW, detail=f"Nothing in the policy {name} stands against it."),
         duties=tuple(duties),
@@ -84,17 +94,20 @@ def rule_of(policy: Policy) -> Rule:
 class _Source:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._bound: dict[str, object] = {"A": ABSENT, "N": frozenset({int, float}), "B": bool, "S": str}
+        self._bound: dict[str, object] = {"A": ABSENT, "N": frozenset({int, float}), "B": bool, "S": str, "I": int, "F": float}
         self._names: dict[tuple[type, object], str] = {}
-        self._lines = ["def judge(get, duties):", " found = []"]
+        self._lines = ["def judge(get, duties, found):"]
         self._optional = frozenset(policy.ignore_missing)
 
-    def judge(self) -> Judge:
+    def judge(self, scope: Sequence[Condition]) -> Judge:
+        """The function; only the conditions of `scope` can keep it silent."""
         policy = self._policy
-        self._scope((Condition(fact="subject", op="in", values=policy.subjects), *policy.scope))
-        only_routes = bool(policy.branches) and not _rules_beside(policy)
+        if scope or policy.branches:
+            self._lines.append(" m = []")
+        if scope:
+            self._scope(scope)
         if policy.branches:
-            self._chain(only_routes=only_routes)
+            self._chain(only_routes=_only_routes(policy))
         for condition in policy.require:
             self._must_hold("require", condition)
         for condition in policy.deny_if:
@@ -117,8 +130,7 @@ class _Source:
         return self._compiled()
 
     def _compiled(self) -> Judge:
-        source = "\n".join([*self._lines, " return found"])
-        exec(compile(source, "<policy>", "exec"), self._bound)  # noqa: S102  # nothing in it but our own words: see the module
+        exec(_code("\n".join([*self._lines, " return True"])), self._bound)  # noqa: S102  # nothing in it but our own words: see the module
         return cast("Judge", self._bound["judge"])
 
     def _bind(self, value: object) -> str:
@@ -187,7 +199,7 @@ class _Source:
         values = frozenset(condition.values) if op == "in" else first
         unusable = "v.__class__ is not B" if isinstance(first, bool) else "v.__class__ is not S"
         if not isinstance(first, bool | str):
-            unusable = "v.__class__ not in N or v != v"
+            unusable = "v.__class__ is not I and (v.__class__ is not F or v != v)"
         return unusable, f"v {op} {self._bind(values)}"
 
     def _must(self, clause: str, condition: Condition, act: str, *, hold: bool, optional: bool = False) -> None:
@@ -199,12 +211,13 @@ class _Source:
         optional = optional or (condition.op == "known" and condition.fact in self._optional)
         self._must(clause, condition, f"found.append({against})", hold=True, optional=optional)
 
-    def _scope(self, scope: Iterable[Condition]) -> None:
+    def _scope(self, scope: Sequence[Condition]) -> None:
         """One condition that fails makes the policy silent, whatever is missing; otherwise what is missing stands against the request."""
-        self._lines.append(" m = []")
         for condition in scope:
-            self._test("match", condition, "m", ("", "return None"), optional=False, depth=1)
-        self._lines.append(" if m: return m")
+            self._test("match", condition, "m", ("", "return False"), optional=False, depth=1)
+        self._lines.append(" if m:")
+        self._lines.append("  found.extend(m)")
+        self._lines.append("  return True")
 
     def _chain(self, *, only_routes: bool) -> None:
         """The first branch that holds decides; one that cannot be told holds up those after it."""
@@ -219,7 +232,7 @@ class _Source:
             put.append(f"   if not m: duties.append({duty})")
             put.append("   break")
             put.append("  m.clear()")
-        put.append("  return None" if only_routes else "  break")
+        put.append("  return False" if only_routes else "  break")
         put.append(" if m: found.extend(m)")
 
     def _verifier(self, verifier: str) -> None:
@@ -249,16 +262,14 @@ class _Source:
         self._lines.append(f" if v is not False: {act}")
 
 
-def _rules_beside(policy: Policy) -> bool:
-    """Whether a policy says more than where requests go."""
-    return bool(
-        policy.require
-        or policy.deny_if
-        or policy.require_approval_for
-        or policy.defaults
-        or policy.limits
-        or policy.verifiers
-        or policy.on_budget_breach
-        or policy.on_pass
-        or policy.on_fail
-    )
+@lru_cache(maxsize=1024)
+def _code(source: str) -> CodeType:
+    """The code of `source`. Policies of one shape differ in their values alone, so that a thousand of them are a handful of sources, and
+    compiling is the dear part."""
+    return compile(source, "<policy>", "exec")
+
+
+def _only_routes(policy: Policy) -> bool:
+    """Whether a policy says nothing but where requests go."""
+    beside = (policy.require, policy.deny_if, policy.require_approval_for, policy.defaults, policy.limits, policy.verifiers)
+    return bool(policy.branches) and not any((*beside, policy.on_budget_breach, policy.on_pass, policy.on_fail))
