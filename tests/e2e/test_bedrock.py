@@ -25,6 +25,7 @@ CONFIG = """
 deployments:
   - name: signed
     provider: bedrock
+    passthrough: true
     base_url: http://127.0.0.1:{bedrock}
     region: eu-central-1
     credentials: {{access_key_id: {{env: AWS_ID}}, secret_access_key: {{env: AWS_SECRET}}, session_token: {{env: AWS_TOKEN}}}}

@@ -20,9 +20,9 @@ from tests.vendors.script import Fault
 
 CONFIG = """
 deployments:
-  - {{name: oai, provider: openai, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: gpt-5-mini, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
+  - {{name: oai, provider: openai, passthrough: true, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: gpt-5-mini, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
   - {{name: ears, provider: openai, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: whisper-1, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}
-  - {{name: ant, provider: anthropic, base_url: "http://127.0.0.1:{anthropic}", api_key: {{env: ANTHROPIC_KEY}}, model: claude-haiku-4-5, price: {{input_per_million: 1.0, output_per_million: 5.0}}}}
+  - {{name: ant, provider: anthropic, passthrough: true, base_url: "http://127.0.0.1:{anthropic}", api_key: {{env: ANTHROPIC_KEY}}, model: claude-haiku-4-5, price: {{input_per_million: 1.0, output_per_million: 5.0}}}}
   - {{name: embed, provider: local, model: embed}}
 models:
   - {{name: any, route: {{strategy: priority, deployments: [oai]}}, timeouts: {{first_token_s: 2.0, idle_s: 2.0, total_s: 6}}, retries: {{max_attempts: 2, per_deployment: 2}}}}
@@ -254,6 +254,7 @@ def test_anthropics_own_endpoint(place):
         ("/passthrough/any/batches", {}, 400),
         ("/passthrough/nothing/own/x", {}, 404),
         ("/passthrough/near/own/x", {}, 404),
+        ("/passthrough/ears/own/x", {}, 404),  # its operator has not opened the vendor's own endpoints
         ("/passthrough/any", {}, 404),
     ],
 )

@@ -136,7 +136,7 @@ class _Compiler:
             region=each.region,
             price=price,
             max_output_tokens=each.max_output_tokens,
-            operations=each.operations if each.operations is not None else can_do(each.provider, each.model),
+            operations=_operations(each),
             headers=tuple(each.headers.items()),
             proxy=each.proxy,
             ca_file=str(self.config.path(each.ca_file)) if each.ca_file is not None else None,
@@ -210,6 +210,11 @@ class _Compiler:
 
     def _reference(self, secret: Secret) -> SecretRef:
         return secret_ref(self.config, secret)
+
+
+def _operations(each: written.Deployment) -> tuple[str, ...]:
+    found = each.operations if each.operations is not None else can_do(each.provider, each.model)
+    return (*found, "passthrough") if each.passthrough and "passthrough" not in found else found
 
 
 def _address(each: written.Deployment) -> str:

@@ -142,6 +142,10 @@ class Deployment(Section):
     operations: tuple[Operations, ...] | None = Field(
         default=None, description="what it can answer; all that the provider can where not set"
     )
+    passthrough: bool = Field(
+        default=False,
+        description="opens the vendor's own endpoints at /passthrough/{model}/; tenants who may use it share what lies in its account",
+    )
     headers: Headers = Field(default_factory=dict, description="sent with each request")
     proxy: Url | None = Field(default=None, description="HTTP proxy to connect through")
     ca_file: Text | None = Field(default=None, description="PEM file that replaces the system's trusted authorities")
@@ -247,7 +251,8 @@ class Audit(Section):
     """The audit log."""
 
     witness: Text | None = Field(
-        default=None, description="file or folder, on another disk, in a git working copy or a mounted bucket, that keeps its checkpoints too"
+        default=None,
+        description="file or folder, on another disk, in a git working copy or a mounted bucket, that keeps its checkpoints too",
     )
 
 

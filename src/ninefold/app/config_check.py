@@ -179,7 +179,7 @@ class _Checks:
         yield from self._credentials(steps, vendor, deployment)
         able = can_do(provider, model)
         if provider not in INSIDE:
-            able += tuple(each for each in ("responses", "completions") if each not in able)
+            able += tuple(each for each in ("responses", "completions", "passthrough") if each not in able)
         operations = deployment.get("operations")
         if operations == ():
             yield self._problem((*steps, "operations"), f"must not be empty; this one can {', '.join(able)}")

@@ -31,14 +31,14 @@ class Vendor:
 
 # What OpenAI-speaking deployments can do where they do not say so. `responses` stands here for nobody: most servers that speak chat
 # completions do not speak it, and one that does lists it.
-_OPENAI = ("chat", "embeddings", "count_tokens", "rerank", "moderations", "images", "transcription", "speech", "passthrough")
+_OPENAI = ("chat", "embeddings", "count_tokens", "rerank", "moderations", "images", "transcription", "speech")
 
 VENDORS: dict[str, Vendor] = {
     "openai": Vendor(dialect=OpenAiDialect(), operations=_OPENAI, public_url="https://api.openai.com/v1"),
     # Source: https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching#pricing (five-minute writes).
     "anthropic": Vendor(
         dialect=AnthropicDialect(),
-        operations=("chat", "count_tokens", "passthrough"),
+        operations=("chat", "count_tokens"),
         public_url="https://api.anthropic.com",
         cache_shares=(Decimal("0.1"), Decimal("1.25")),
     ),
@@ -46,7 +46,7 @@ VENDORS: dict[str, Vendor] = {
     # Source: docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html and aws.amazon.com/bedrock/pricing (Claude's shares).
     "bedrock": Vendor(
         dialect=BedrockDialect(),
-        operations=("chat", "embeddings", "count_tokens", "passthrough"),
+        operations=("chat", "embeddings", "count_tokens"),
         public_url="https://bedrock-runtime.{region}.amazonaws.com",
         cache_shares=(Decimal("0.1"), Decimal("1.25")),
         credentials=CREDENTIALS,
@@ -55,7 +55,7 @@ VENDORS: dict[str, Vendor] = {
     # there without being asked for costs nothing more.
     "gemini": Vendor(
         dialect=GeminiDialect(),
-        operations=("chat", "embeddings", "count_tokens", "passthrough"),
+        operations=("chat", "embeddings", "count_tokens"),
         public_url="https://generativelanguage.googleapis.com",
         cache_shares=(Decimal("0.1"), Decimal(1)),
     ),
