@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from ninefold.domain.decision import ACTION, APPROVAL, FALLBACK, VERIFY, Applied, Obligation, Reason, Ruling, Verdict
 from ninefold.domain.policy import Condition, Policy, Scalar
-from ninefold.policy.generate import ABSENT, BUDGET_BREACH, Finding, Get, Judge, Rule, rule_of
+from ninefold.policy.generate import ABSENT, BUDGET_BREACH, Finding, Get, Judge, Rule, judge_of, rule_of
 
 Facts = Mapping[str, Scalar]
 # Policies are looked up by these before any other fact: tenants and models tell policies apart best.
 _FIRST = ("tenant", "model", "task_class")
 _MOST_KNOWN = 4_096
+_MOST_TOGETHER = 32
 _WHEN_REFUSED = frozenset({ACTION, APPROVAL, FALLBACK, VERIFY})
 
 
@@ -30,7 +31,8 @@ class Judgement:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """The policies that a combination of facts concerns, in their order, each with the function that is asked; the facts that they look
-    at. Where all are `steady` the last three hold for every request that nothing stands against."""
+    at. Where all are `steady`, functions of many policies stand there, and the last three hold for every request that nothing stands
+    against."""
 
     rules: tuple[tuple[Rule, Judge], ...]
     facts: tuple[str, ...]
@@ -96,7 +98,7 @@ class PolicyEngine:
         asked = _Asked(
             rules=tuple(chosen),
             facts=tuple(sorted({fact for rule in rules for fact in facts_of(rule.policy)})),
-            steady=tuple(judge for _, judge in chosen) if all(rule.steady and judge is rule.quick for rule, judge in chosen) else (),
+            steady=_together(rules) if all(rule.steady and judge is rule.quick for rule, judge in chosen) else (),
             applied=tuple(each.applied for each in rules),
             passed=tuple(each.passed for each in rules),
             duties=tuple(duty for each in rules for duty in (*each.duties, *each.on_pass)),
@@ -105,6 +107,11 @@ class PolicyEngine:
             self._known.clear()
         self._known[key] = asked
         return asked
+
+
+def _together(rules: Sequence[Rule]) -> tuple[Judge, ...]:
+    """One function of all of them, unless they are so many that making it, at the first such request, holds up others."""
+    return (judge_of([each.policy for each in rules]),) if len(rules) <= _MOST_TOGETHER else tuple(each.quick for each in rules)
 
 
 def _one_by_one(asked: _Asked, get: Get, used: tuple[tuple[str, Scalar], ...]) -> Judgement:

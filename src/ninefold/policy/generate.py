@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
-from typing import cast
 
 from ninefold.domain.decision import (
     ACTION,
@@ -80,8 +79,8 @@ def rule_of(policy: Policy, found_by: Condition | None = None) -> Rule:
     duties += [Obligation(kind=ON_BUDGET_BREACH, name=each, policy=name) for each in policy.on_budget_breach]
     return Rule(
         policy=policy,
-        judge=_Source(policy).judge((Condition(fact="subject", op="in", values=policy.subjects), *policy.scope)),
-        quick=_Source(policy).judge(others := tuple(each for each in policy.scope if each is not found_by)),
+        judge=_Source().judge([(policy, (Condition(fact="subject", op="in", values=policy.subjects), *policy.scope))]),
+        quick=_Source().judge([(policy, others := tuple(each for each in policy.scope if each is not found_by))]),
         steady=not others and not _only_routes(policy),
         applied=Applied(policy=name, version=policy.version),
         passed=Reason(rule=name, verdict=Verdict.ALLOW, detail=f"Nothing in the policy {name} stands against it."),
@@ -91,17 +90,40 @@ def rule_of(policy: Policy, found_by: Condition | None = None) -> Rule:
     )
 
 
+def judge_of(policies: Sequence[Policy]) -> Judge:
+    """One function of many policies, none of which can be silent: each fact is looked up once for all of them."""
+    return _Source().judge([(each, ()) for each in policies])
+
+
 class _Source:
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    _policy: Policy
+    _optional: frozenset[str]
+
+    def __init__(self) -> None:
         self._bound: dict[str, object] = {"A": ABSENT, "N": frozenset({int, float}), "B": bool, "S": str, "I": int, "F": float}
         self._names: dict[tuple[type, object], str] = {}
-        self._lines = ["def judge(get, duties, found):"]
-        self._optional = frozenset(policy.ignore_missing)
+        self._facts: dict[str, str] = {}
+        self._lines: list[str] = []
 
-    def judge(self, scope: Sequence[Condition]) -> Judge:
-        """The function; only the conditions of `scope` can keep it silent."""
-        policy = self._policy
+    def judge(self, policies: Sequence[tuple[Policy, Sequence[Condition]]]) -> Judge:
+        """The function; only the conditions that stand with a policy can keep it silent."""
+        for policy, scope in policies:
+            self._policy = policy
+            self._optional = frozenset(policy.ignore_missing)
+            self._clauses(policy, scope)
+        gets = [f" {local} = get({self._bind(fact)}, A)" for fact, local in self._facts.items()]
+        # The values are variables of a closure: globals are looked up by a cache that belongs to the code, which many policies share.
+        lines = ["def judge(get, duties, found):", *gets, *self._lines, " return True"]
+        source = "\n".join([f"def make({', '.join(self._bound)}):", *(f" {each}" for each in lines), " return judge"])
+        made: dict[str, Callable[..., Judge]] = {}
+        exec(_code(source), made)  # noqa: S102  # nothing in it but our own words: see the module
+        return made["make"](**self._bound)
+
+    def _fact(self, name: str) -> str:
+        """The local variable that holds a fact."""
+        return self._facts.setdefault(name, f"v{len(self._facts)}")
+
+    def _clauses(self, policy: Policy, scope: Sequence[Condition]) -> None:
         if scope or policy.branches:
             self._lines.append(" m = []")
         if scope:
@@ -127,11 +149,6 @@ class _Source:
             self._verifier(verifier)
         if policy.on_budget_breach:
             self._breach()
-        return self._compiled()
-
-    def _compiled(self) -> Judge:
-        exec(_code("\n".join([*self._lines, " return True"])), self._bound)  # noqa: S102  # nothing in it but our own words: see the module
-        return cast("Judge", self._bound["judge"])
 
     def _bind(self, value: object) -> str:
         key = (type(value), value)
@@ -161,15 +178,14 @@ class _Source:
         it does not. A missing fact that may be missing does neither; in a match it counts as a condition that does not hold."""
         put, holds, fails = " " * depth, *outcomes
         put_lines = self._lines
-        put_lines.append(f"{put}v = get({self._bind(condition.fact)}, A)")
+        v, w = self._fact(condition.fact), self._fact(condition.than) if condition.than else ""
         if condition.op == "known":
             missing = self._missing(clause, condition.fact)
-            put_lines.append(f"{put}if v is A or v is False: {f'{into}.append({missing})' if not optional else 'pass'}")
+            put_lines.append(f"{put}if {v} is A or {v} is False: {f'{into}.append({missing})' if not optional else 'pass'}")
             return
-        absent = [("v", condition.fact)]
+        absent = [(v, condition.fact)]
         if condition.than:
-            put_lines.append(f"{put}w = get({self._bind(condition.than)}, A)")
-            absent.append(("w", condition.than))
+            absent.append((w, condition.than))
         word = "if"
         for name, fact in absent:
             passed_over = optional or fact in self._optional
@@ -178,7 +194,7 @@ class _Source:
                 act = fails
             put_lines.append(f"{put}{word} {name} is A: {act}")
             word = "elif"
-        unusable, true = self._expressions(condition)
+        unusable, true = self._expressions(condition, v, w)
         put_lines.append(f"{put}elif {unusable}: {into}.append({self._wrong_kind(clause, condition.fact)})")
         if holds:
             put_lines.append(f"{put}elif {true}: {holds}")
@@ -187,20 +203,20 @@ class _Source:
         else:
             put_lines.append(f"{put}elif not ({true}): {fails}")
 
-    def _expressions(self, condition: Condition) -> tuple[str, str]:
-        """When `v` (and `w`) cannot be compared, and when the condition holds."""
+    def _expressions(self, condition: Condition, v: str, w: str) -> tuple[str, str]:
+        """When the variable `v` (and `w`) cannot be compared, and when the condition holds."""
         op = condition.op
         if condition.than:
-            numbers = "v.__class__ in N and w.__class__ in N"
+            numbers = f"{v}.__class__ in N and {w}.__class__ in N"
             if op in {"==", "!="}:
-                return f"not (({numbers}) or v.__class__ is w.__class__) or v != v or w != w", f"v {op} w"
-            return f"not ({numbers}) or v != v or w != w", f"v {op} w"
+                return f"not (({numbers}) or {v}.__class__ is {w}.__class__) or {v} != {v} or {w} != {w}", f"{v} {op} {w}"
+            return f"not ({numbers}) or {v} != {v} or {w} != {w}", f"{v} {op} {w}"
         first = condition.values[0]
         values = frozenset(condition.values) if op == "in" else first
-        unusable = "v.__class__ is not B" if isinstance(first, bool) else "v.__class__ is not S"
+        unusable = f"{v}.__class__ is not B" if isinstance(first, bool) else f"{v}.__class__ is not S"
         if not isinstance(first, bool | str):
-            unusable = "v.__class__ is not I and (v.__class__ is not F or v != v)"
-        return unusable, f"v {op} {self._bind(values)}"
+            unusable = f"{v}.__class__ is not I and ({v}.__class__ is not F or {v} != {v})"
+        return unusable, f"{v} {op} {self._bind(values)}"
 
     def _must(self, clause: str, condition: Condition, act: str, *, hold: bool, optional: bool = False) -> None:
         self._test(clause, condition, "found", ("", act) if hold else (act, ""), optional=optional, depth=1)
@@ -243,9 +259,9 @@ class _Source:
         act = f"found.append({failed})"
         if self._policy.on_verifier_fail:
             act += f"; duties.append({self._bind(Obligation(kind=FALLBACK, name=self._policy.on_verifier_fail, policy=name))})"
-        self._lines.append(f" v = get({self._bind(verifier)}, A)")
-        self._lines.append(f" if v is A: found.append({unverified}); duties.append({run})")
-        self._lines.append(f" elif v is not True: {act}")
+        v = self._fact(verifier)
+        self._lines.append(f" if {v} is A: found.append({unverified}); duties.append({run})")
+        self._lines.append(f" elif {v} is not True: {act}")
 
     def _breach(self) -> None:
         """A budget that nobody calls breached is not breached: it is an event, and what has not happened is not reported."""
@@ -258,8 +274,8 @@ class _Source:
             act = f"found.append({against}); duties.append({duty})"
         else:
             act = f"found.append({self._finding('on_budget_breach', 'budget_breached', f'{detail}.', *instead)})"
-        self._lines.append(f" v = get({self._bind(BUDGET_BREACH)}, False)")
-        self._lines.append(f" if v is not False: {act}")
+        v = self._fact(BUDGET_BREACH)
+        self._lines.append(f" if {v} is not A and {v} is not False: {act}")
 
 
 @lru_cache(maxsize=1024)
