@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ninefold.domain.call import ModelCall, Operation, Wire
 from ninefold.domain.decision import Verdict
+from ninefold.domain.policy import Branch, Condition, Policy
 from ninefold.domain.principal import Principal
 from ninefold.domain.snapshot import Model, Snapshot, Tenant
 from ninefold.policy.decide import AllowListPolicy
@@ -83,3 +86,70 @@ def test_what_is_exactly_at_a_limit_is_allowed(decider: PolicyDecider, size: int
     world = snapshot(Tenant(name="acme", models=("fast",), max_request_bytes=10, max_output_tokens=100))
     for _ in range(2):
         assert decider.decide(world, who(), call(body=b"x" * size, max_output_tokens=tokens), "d").allowed is allowed
+
+
+CAUTION = Policy(
+    name="caution",
+    version="v1",
+    scope=(Condition(fact="tenant", op="==", values=("acme",)),),
+    deny_if=(Condition(fact="max_output_tokens", op=">", values=(100,)), Condition(fact="stream", op="==", values=(True,))),
+    require_approval_for=(Condition(fact="choices", op=">", values=(1,)),),
+    ignore_missing=("max_output_tokens",),
+)
+ROUTING = Policy(
+    name="routing",
+    version="v2",
+    branches=(Branch(match=(Condition(fact="task_class", op="==", values=("faq",)),), route_to="cheap"),),
+    ignore_missing=("task_class",),
+)
+
+
+def ruled(*policies: Policy) -> Snapshot:
+    return replace(snapshot(Tenant(name="acme", models=("fast",)), Tenant(name="globex", models=("fast",))), policies=policies)
+
+
+def test_policies_are_asked_after_the_list_and_every_one_of_their_rules_speaks(decider: PolicyDecider):
+    asked = replace(call(max_output_tokens=101), stream=True)
+    for _ in range(2):  # a call that was allowed once is asked about again
+        found = decider.decide(ruled(CAUTION), who(), asked, "d")
+        assert [reason.rule for reason in found.reasons] == ["caution.deny_if.max_output_tokens", "caution.deny_if.stream"]
+        assert decider.decide(ruled(CAUTION), who("globex"), asked, "d").allowed
+        assert [each.code for each in decider.decide(ruled(CAUTION), who(), replace(asked, model="slow"), "d").reasons] == [
+            "model_not_allowed"
+        ]
+
+
+def test_consent_names_the_list_and_the_policies_that_spoke(decider: PolicyDecider):
+    found = decider.decide(ruled(CAUTION), who(), call(max_output_tokens=100), "d")
+    assert [reason.rule for reason in found.reasons] == ["models", "caution"]
+    assert found.ruling is not None
+    assert [(each.policy, each.version) for each in found.ruling.policies] == [("caution", "v1")]
+    assert ("max_output_tokens", 100) in found.ruling.facts
+
+
+def test_a_call_for_approval_is_no_consent(decider: PolicyDecider):
+    found = decider.decide(ruled(CAUTION), who(), call(choices=2), "d")
+    assert (found.allowed, found.verdict) == (False, Verdict.REQUIRE_APPROVAL)
+
+
+def test_a_route_is_an_obligation(decider: PolicyDecider):
+    asked = replace(call(), task_class="faq")
+    found = decider.decide(ruled(ROUTING), who(), asked, "d")
+    assert found.ruling is not None
+    assert found.ruling.route_to == "cheap"
+    other = decider.decide(ruled(ROUTING), who(), call(), "d")
+    assert other.ruling is not None
+    assert other.ruling.route_to == ""
+
+
+def test_policies_of_other_things_are_not_asked_and_gone_ones_are_forgotten(decider: PolicyDecider):
+    assert decider.decide(ruled(replace(CAUTION, subjects=("model_version",))), who(), call(choices=2), "d").ruling is None
+    worlds = [ruled(CAUTION), ruled(), ruled(CAUTION, ROUTING)]
+    assert [decider.decide(world, who(), call(choices=2), "d").allowed for world in (*worlds, *worlds)] == [False, True, False] * 2
+
+
+def test_a_key_s_own_attribution_counts_before_the_request_s(decider: PolicyDecider):
+    policy = Policy(name="p", version="v", deny_if=(Condition(fact="product", op="==", values=("payments",)),))
+    bound = Principal(tenant="acme", key_id="k", key_name="k", attribution=(("product", "payments"),))
+    for claimed in ((), (("product", "shop"), ("tenant", "globex"))):
+        assert not decider.decide(ruled(policy), bound, replace(call(), attribution=claimed), "d").allowed
