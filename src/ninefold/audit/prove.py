@@ -50,7 +50,7 @@ class TraceProof:
 
 
 def prove_trace(log: AuditLog, key: LogKey, verify: Verify, trace_id: str, *, since: int = 0) -> TraceProof:
-    """The proof against the newest checkpoint; reads every leaf there is, about 1 GB/s.
+    """The proof against the newest checkpoint; reads every leaf there is, about 4 µs a leaf.
 
     Raises: NotFound where the log has nothing of the trace; InvalidRequest for a `since` beyond it; Conflict where the log is damaged.
     """
