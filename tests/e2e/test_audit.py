@@ -60,6 +60,7 @@ def control_metrics(up: Platform) -> str:
         return reply.read().decode()
 
 
+@pytest.mark.slow
 def test_what_was_asked_is_provable_and_what_is_changed_is_seen(tmp_path):
     (tmp_path / "outside").mkdir()
     with Platform(tmp_path, CONFIG, env={"ACME_KEY": "test-key"}) as up:

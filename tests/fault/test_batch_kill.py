@@ -52,6 +52,7 @@ def paid(platform) -> int:
     return sum(each["outcome"] != "reused" for each in lines_of(platform, "acme"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "whole_house"), [(1, True), (2, False)], ids=["house", "one-of-two"])
 def test_a_batch_outlives_kill_9(scene, start, workers, whole_house):
     chance = random.Random(workers)

@@ -33,7 +33,7 @@ def test_a_model_that_pairs_query_and_document_reads_the_query_once_a_document()
 @pytest.mark.parametrize(
     ("changes", "param"),
     [
-        ({"query": None}, None),
+        ({"query": None}, "query"),
         ({"query": 5}, "query"),
         ({"documents": []}, "documents"),
         ({"documents": "x"}, "documents"),
