@@ -13,6 +13,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.platform import Platform
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "verify_audit.py"

@@ -12,6 +12,8 @@ from tests.e2e.platform import Platform
 from tests.vendors.azure import AzureVendor
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 KEY = "test-key-acme"
 SECRETS = {"AZURE_KEY": "azure-vendor", "WRONG": "no-such-key", "ACME_KEY": KEY}
 PRICE = "price: {input_per_million: 1.0, output_per_million: 2.0}"

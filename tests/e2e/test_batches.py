@@ -16,6 +16,8 @@ from tests.fault.conftest import lines_of, until
 from tests.vendors.anthropic import AnthropicVendor
 from tests.vendors.openai import OpenAiVendor
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 OTHER = SECRETS["GLOBEX_KEY"]
 FINAL = {"completed", "failed", "expired", "cancelled"}
 

@@ -15,6 +15,8 @@ from tests.vendors.bedrock import BedrockVendor
 from tests.vendors.openai import OpenAiVendor
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 KEY = "test-key-acme"
 SECRETS = {
     "AWS_ID": "AKIDTEST", "AWS_SECRET": "aws-vendor", "AWS_TOKEN": "session/token==", "BEDROCK_KEY": "bedrock-key", "WRONG": "no-such-key",

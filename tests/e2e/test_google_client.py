@@ -20,6 +20,8 @@ from tests.vendors.gemini import GeminiVendor
 from tests.vendors.openai import OpenAiVendor
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 CONFIG = """
 deployments:
   - {{name: gem, provider: gemini, base_url: "http://127.0.0.1:{gemini}", api_key: {{env: GEMINI_KEY}}, model: gemini-3-flash, price: {{input_per_million: 0.5, cached_input_per_million: 0.05, output_per_million: 3.0}}}}

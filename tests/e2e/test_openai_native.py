@@ -12,6 +12,8 @@ from tests.vendors.anthropic import AnthropicVendor
 from tests.vendors.openai_native import NativeOpenAiVendor
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 CONFIG = """
 deployments:
   - {{name: native, provider: openai, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: gpt-5-mini, operations: [chat, responses, completions], price: {{input_per_million: 0.25, cached_input_per_million: 0.025, output_per_million: 2.00}}}}

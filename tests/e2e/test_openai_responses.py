@@ -12,6 +12,8 @@ from tests.e2e.conftest import KEY, SECRETS
 from tests.e2e.platform import Platform
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 MODELS = ["on-openai", "on-legacy", "on-anthropic"]
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 TOOLS = [

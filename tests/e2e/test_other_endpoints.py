@@ -18,6 +18,8 @@ from tests.vendors.anthropic import AnthropicVendor
 from tests.vendors.openai_endpoints import SOUND, OpenAiEndpoints
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 CONFIG = """
 deployments:
   - {{name: oai, provider: openai, passthrough: true, base_url: "http://127.0.0.1:{openai}/v1", api_key: {{env: OPENAI_KEY}}, model: gpt-5-mini, price: {{input_per_million: 1.0, output_per_million: 2.0}}}}

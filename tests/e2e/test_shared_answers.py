@@ -20,6 +20,8 @@ from tests.vendors.anthropic import AnthropicVendor
 from tests.vendors.openai import OpenAiVendor
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 MODELS = """
   - {{name: kept, route: {{strategy: priority, deployments: [oai]}}, timeouts: {timeouts}, cache: {{ttl_s: 600}}}}
   - {{name: kept-ant, route: {{strategy: priority, deployments: [ant]}}, timeouts: {timeouts}, cache: {{ttl_s: 600}}}}

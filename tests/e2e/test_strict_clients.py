@@ -14,6 +14,8 @@ from tests.conformance.serve import SECRETS, configuration, models_in
 from tests.conformance.vendors import EveryMessage, EveryOpenAiEndpoint
 from tests.e2e.platform import Platform
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 MODELS = {"gpt": "openai", "claude": "anthropic"}
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TEXTS = ["hello", 'call weather {"city": "Oslo"}']

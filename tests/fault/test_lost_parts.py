@@ -21,6 +21,8 @@ from tests.e2e.conftest import KEY, SECRETS
 from tests.fault.callers import Crowd, Load, said
 from tests.fault.conftest import budget_of, lines_of, until
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 LOCAL = """
 models:
   - {name: reads, route: {strategy: priority, deployments: [near, legacy]}, timeouts: {first_token_s: 0.5, total_s: 2}}

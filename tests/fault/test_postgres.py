@@ -21,6 +21,8 @@ from tests.e2e.conftest import KEY
 from tests.fault.callers import Crowd, said
 from tests.fault.conftest import budget_of, lines_of, until
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 TENANTS = """
 tenants:
   - name: acme

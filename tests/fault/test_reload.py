@@ -18,6 +18,8 @@ from tests.e2e.conftest import KEY, SECRETS
 from tests.fault.callers import Crowd, Load, said
 from tests.fault.conftest import until
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 TENANTS = """
 tenants:
   - name: acme

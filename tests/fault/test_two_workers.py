@@ -20,6 +20,8 @@ from tests.fault.callers import CHAT, Crowd, said
 from tests.fault.conftest import budget_of, lines_of, until
 from tests.vendors.script import Fault
 
+pytestmark = pytest.mark.slow  # runs in make test-all and CI, so that make test stays under five minutes
+
 TENANTS = """
 tenants:
   - name: acme
