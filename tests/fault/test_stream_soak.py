@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -58,7 +59,11 @@ class Reader:
 
     async def open(self) -> None:
         # A small window of its own, so that what it does not take stays with the gateway.
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=4096)
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self._port))
+        self._reader, self._writer = await asyncio.open_connection(sock=connection, limit=4096)
         self._writer.write(
             b"POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nauthorization: Bearer %b\r\ncontent-length: %d\r\n\r\n%b"
             % (KEY.encode(), len(self._body), self._body)

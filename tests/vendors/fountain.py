@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,8 @@ class Source:
     async def _flow(self, writer: asyncio.StreamWriter, words: list[str]) -> None:
         events, letters, every_s = int(words[1]), int(words[2]), float(words[3])
         writer.transport.set_write_buffer_limits(high=64 * 1024)
+        # A fixed buffer: the kernel's own would grow to megabytes, and what it swallows says nothing about the gateway.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
         writer.write(HEAD)
         self.accepted[id(writer)] = 0
         for number in range(events):

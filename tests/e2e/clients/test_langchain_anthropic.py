@@ -17,6 +17,7 @@ from tests.vendors.script import Fault
 # LangChain leaves the closing of its clients' connections to the garbage collector.
 pytestmark = [
     pytest.mark.slow,  # each client against every vendor: minutes, and CI runs them
+    pytest.mark.usefixtures("collected"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
 on_all = pytest.mark.parametrize("model", MODELS)
